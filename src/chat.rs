@@ -1,0 +1,129 @@
+//! Requests to and completions from a language model, independent of any provider's wire format.
+
+/// Who speaks, in chat-completion terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Standing instructions for the model.
+    System,
+    /// The question.
+    User,
+    /// The model's own earlier turn.
+    Assistant,
+}
+
+impl Role {
+    /// The wire name: `system`, `user` or `assistant`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// What the model is given: a conversation, or one text to continue.
+///
+/// A chat provider sends [`Prompt::Text`] as one user message; a completions provider sends
+/// [`Prompt::Messages`] as their contents joined by blank lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// A conversation, oldest turn first.
+    Messages(Vec<Message>),
+    /// A text that the model continues.
+    Text(String),
+}
+
+/// A JSON schema that the response must follow, for servers that enforce one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResponseSchema {
+    /// A short identifier (`[a-zA-Z0-9_-]`), as OpenAI's `response_format.json_schema.name`.
+    pub name: &'static str,
+    /// The schema. Its root is an object; every object closes `additionalProperties` and lists
+    /// all its keys in `required`, as OpenAI's strict mode asks.
+    pub schema: serde_json::Value,
+}
+
+/// One request to a model, before a provider gives it a wire form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompletionRequest {
+    /// The model's name as the server knows it.
+    pub model: String,
+    /// What the model is given.
+    pub prompt: Prompt,
+    /// The most output tokens the server may produce (and bill).
+    pub max_output_tokens: u32,
+    /// Sampling temperature; `None` leaves the server's default.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling mass; `None` leaves the server's default.
+    pub top_p: Option<f64>,
+    /// Texts at which the model stops; at most four, as the OpenAI API allows.
+    pub stop: Vec<String>,
+    /// The schema of the answer, where the template has one and the server takes one.
+    pub response_schema: Option<ResponseSchema>,
+}
+
+/// Why the model stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishReason {
+    /// It was done, or met a stop text.
+    Stop,
+    /// It met `max_output_tokens` or the end of its context.
+    Length,
+    /// The provider withheld or cut the text.
+    ContentFilter,
+    /// A value this program does not know, kept as it came.
+    Other(String),
+    /// The response did not say.
+    Missing,
+}
+
+/// Tokens of one response by price class, as the provider reported them.
+///
+/// The classes do not overlap, except `reasoning`, which is a part of `output` and only told apart
+/// for reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenUsage {
+    /// Prompt tokens billed at the full input price.
+    pub input: u64,
+    /// Prompt tokens read from the provider's cache.
+    pub cached_input: u64,
+    /// Prompt tokens written to the provider's cache at a price of their own.
+    pub cache_write: u64,
+    /// All output tokens, reasoning included.
+    pub output: u64,
+    /// Output tokens spent on hidden reasoning.
+    pub reasoning: u64,
+}
+
+impl TokenUsage {
+    /// All prompt tokens, whatever their price.
+    pub fn prompt_total(&self) -> u64 {
+        self.input.saturating_add(self.cached_input).saturating_add(self.cache_write)
+    }
+
+    /// Prompt and output tokens together: what a tokens-per-minute limit counts.
+    pub fn total(&self) -> u64 {
+        self.prompt_total().saturating_add(self.output)
+    }
+}
+
+/// What a response body says, once decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// The model's text; empty when the body had none.
+    pub text: String,
+    /// Why the model stopped.
+    pub finish_reason: FinishReason,
+    /// `None` when the body had no usage that can be believed (absent, negative, not a number).
+    pub usage: Option<TokenUsage>,
+}

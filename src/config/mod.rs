@@ -1,0 +1,1 @@
+//! Configuration: flags, environment and file, resolved and checked before anything is spent.

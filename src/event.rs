@@ -1,0 +1,66 @@
+//! What happened to a candidate: the verdicts that a run stores and a report counts.
+
+use crate::task::{Candidate, TaskRef};
+
+/// The step that turned a candidate away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// The item could not be read out of the response.
+    Parse,
+    /// A rule about the text itself.
+    Filter,
+    /// Too similar to a task already in the pool.
+    Novelty,
+}
+
+impl Stage {
+    /// The name used in the store, summaries and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Filter => "filter",
+            Self::Novelty => "novelty",
+        }
+    }
+}
+
+/// Why a candidate was turned away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The step that turned it away.
+    pub stage: Stage,
+    /// The rule's name in `snake_case`, one of its stage's list.
+    pub rule: &'static str,
+    /// What exactly met the rule, for a person to read; may be empty.
+    pub detail: String,
+}
+
+/// The task in the pool that is most similar to a candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Nearest {
+    /// Which task.
+    pub task: TaskRef,
+    /// The similarity, from 0.0 to 1.0.
+    pub score: f64,
+}
+
+/// One item of a response with its fate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Position within the response, from 0.
+    pub item_index: u32,
+    /// The item; for one that could not be parsed, the raw text is in `instruction`.
+    pub candidate: Candidate,
+    /// `None`: accepted.
+    pub rejection: Option<Rejection>,
+    /// The most similar task at that moment; `None` when novelty was not reached or nothing in the
+    /// pool shares a token.
+    pub nearest: Option<Nearest>,
+}
+
+impl Verdict {
+    /// Whether the item became an accepted task.
+    pub fn accepted(&self) -> bool {
+        self.rejection.is_none()
+    }
+}

@@ -1,0 +1,1 @@
+//! Exports: accepted tasks in the shapes that trainers read.

@@ -1,0 +1,1 @@
+//! Money: prices, reservations and the budget that is never exceeded.

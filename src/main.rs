@@ -1,0 +1,3 @@
+//! The `instructmill` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Novelty: whether a candidate is too similar to a task already in the pool.

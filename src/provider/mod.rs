@@ -1,0 +1,1 @@
+//! Providers: the wire formats of LLM APIs, and the HTTP client that carries them.

@@ -1,0 +1,1 @@
+//! The simulator: a loopback server that speaks the OpenAI API and makes up its answers.

@@ -1,0 +1,1 @@
+//! The run directory: a SQLite journal of attempts, responses and verdicts.

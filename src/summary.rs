@@ -1,0 +1,1 @@
+//! Totals of a run: what was asked, bought, rejected and accepted.

@@ -1,0 +1,130 @@
+//! Tasks in their three stages: written by a person, proposed by a model, accepted into the pool.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One input/output pair of a task, as in Self-Instruct's `instances`.
+///
+/// `input` is empty when the instruction needs none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Context or material that the instruction works on; may be empty.
+    pub input: String,
+    /// The expected answer.
+    pub output: String,
+}
+
+/// A task written by a person, in Self-Instruct's seed format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedTask {
+    /// The file's own identifier, such as `seed_task_0`.
+    pub id: String,
+    /// A short slug, such as `breakfast_suggestion`; may be empty.
+    pub name: String,
+    /// What is to be done.
+    pub instruction: String,
+    /// At least one instance; the first is the one shown to models, as in Alpaca.
+    pub instances: Vec<Instance>,
+    /// Whether the output is one of a small set of labels.
+    pub is_classification: bool,
+}
+
+/// A task proposed by a model, parsed but not yet judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// What is to be done.
+    pub instruction: String,
+    /// Context for the instruction; empty when it needs none.
+    pub input: String,
+    /// The answer.
+    pub output: String,
+}
+
+/// A candidate that passed every filter and the novelty check, with where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AcceptedTask {
+    /// Position in the order of acceptance, from 0.
+    pub id: u64,
+    /// The task itself.
+    pub task: Candidate,
+    /// Where it came from and what it cost.
+    pub provenance: Provenance,
+}
+
+/// Where an accepted task came from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Provenance {
+    /// Index of the request, from 0, within the run.
+    pub request_index: u64,
+    /// Position of the response in the journal, from 1.
+    pub response_seq: u64,
+    /// Position of the item within its response, from 0.
+    pub item_index: u32,
+    /// The model asked for.
+    pub model: String,
+    /// The in-context examples of the request.
+    pub examples: Vec<TaskRef>,
+    /// This task's part of the cost of its response, in picodollars: the cost divided by the
+    /// number of tasks accepted from that response, rounded down.
+    pub cost_share: crate::usd::Usd,
+    /// When the response arrived, in milliseconds since the Unix epoch.
+    pub received_at_ms: i64,
+    /// The most similar task in the pool at the time of acceptance, and its score.
+    pub nearest: Option<(TaskRef, f64)>,
+}
+
+/// A task in the pool: the n-th seed task of the file or the n-th accepted task, both from 0.
+///
+/// Its text form is `seed:3` or `task:17`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TaskRef {
+    /// The n-th seed task, from 0.
+    Seed(u64),
+    /// The n-th accepted task, from 0.
+    Accepted(u64),
+}
+
+impl fmt::Display for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seed(n) => write!(f, "seed:{n}"),
+            Self::Accepted(n) => write!(f, "task:{n}"),
+        }
+    }
+}
+
+/// The text is neither `seed:N` nor `task:N`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a task reference: expected seed:N or task:N")]
+pub struct TaskRefError(String);
+
+impl FromStr for TaskRef {
+    type Err = TaskRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = text.split_once(':').and_then(|(kind, number)| {
+            let number = number.parse().ok()?;
+            match kind {
+                "seed" => Some(Self::Seed(number)),
+                "task" => Some(Self::Accepted(number)),
+                _ => None,
+            }
+        });
+        parsed.ok_or_else(|| TaskRefError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn task_refs_round_trip_through_text() {
+        for task in [TaskRef::Seed(0), TaskRef::Accepted(u64::MAX)] {
+            assert_eq!(task.to_string().parse(), Ok(task));
+        }
+        for bad in ["", "seed", "seed:", "seed:-1", "pool:3", "task:x"] {
+            assert!(bad.parse::<TaskRef>().is_err(), "{bad}");
+        }
+    }
+}

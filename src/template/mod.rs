@@ -1,0 +1,1 @@
+//! Prompt templates: each renders a request and reads the tasks out of its completion.
