@@ -1,0 +1,90 @@
+//! From tokens to money: bounds before a request leaves, costs after it was answered.
+
+use super::Price;
+use crate::chat::TokenUsage;
+use crate::usd::Usd;
+
+/// Tokens that a server may add to a prompt on its own: a chat template's markers, a default
+/// system message, a rendering of the response schema's wrapper. The longest default system
+/// message seen in open models' chat templates is under 100 tokens.
+const SERVER_PROMPT_TOKENS: u64 = 256;
+
+/// Reported usage beyond this many times the bound is taken for an error of the server.
+const PLAUSIBLE_FACTOR: u64 = 4;
+
+/// An upper bound on the prompt tokens of a request, from the size of its JSON body in bytes.
+///
+/// No tokenizer in use makes more tokens than its text has bytes, and the body holds every text of
+/// the request, the response schema included.
+pub fn prompt_token_bound(body_bytes: usize) -> u64 {
+    u64::try_from(body_bytes).unwrap_or(u64::MAX).saturating_add(SERVER_PROMPT_TOKENS)
+}
+
+/// What an answered request cost, by class.
+pub fn cost_of(price: &Price, usage: &TokenUsage) -> Usd {
+    let reasoning = usage.reasoning.min(usage.output);
+    let plain_output = usage.output.saturating_sub(reasoning);
+    [
+        price.input.saturating_mul(usage.input),
+        price.cached_input.saturating_mul(usage.cached_input),
+        price.cache_write.saturating_mul(usage.cache_write),
+        price.output.saturating_mul(plain_output),
+        price.reasoning.saturating_mul(reasoning),
+    ]
+    .into_iter()
+    .sum()
+}
+
+/// Whether reported usage can be believed, given the bounds that the request was sent with.
+///
+/// A little more than the bound is believed (and paid): the provider's count is the bill. Several
+/// times the bound is a broken counter, and the request counts at its worst case instead.
+pub fn is_plausible(usage: &TokenUsage, prompt_bound: u64, max_output_tokens: u64) -> bool {
+    usage.prompt_total() <= prompt_bound.saturating_mul(PLAUSIBLE_FACTOR)
+        && usage.output <= max_output_tokens.saturating_mul(PLAUSIBLE_FACTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_class_has_its_price() {
+        let price = Price {
+            input: Usd::from_pico(100),
+            cached_input: Usd::from_pico(10),
+            cache_write: Usd::from_pico(125),
+            output: Usd::from_pico(400),
+            reasoning: Usd::from_pico(500),
+        };
+        let usage =
+            TokenUsage { input: 1, cached_input: 2, cache_write: 3, output: 5, reasoning: 4 };
+        assert_eq!(cost_of(&price, &usage), Usd::from_pico(100 + 20 + 375 + 400 + 2_000));
+    }
+
+    #[test]
+    fn a_broken_counter_is_not_believed() {
+        let usage = |input, output| TokenUsage { input, output, ..TokenUsage::default() };
+        assert!(is_plausible(&usage(110, 60), 100, 50));
+        assert!(!is_plausible(&usage(u64::MAX, 1), 100, 50));
+        assert!(!is_plausible(&usage(1, 1 << 63), 100, 50));
+    }
+
+    proptest! {
+        #[test]
+        fn usage_within_its_bound_never_costs_more_than_the_worst_case(
+            classes in proptest::array::uniform5(0u64..1_000_000),
+            tokens in proptest::array::uniform5(0u64..10_000),
+        ) {
+            let [input, cached_input, cache_write, output, reasoning] = classes.map(Usd::from_pico);
+            let price = Price { input, cached_input, cache_write, output, reasoning };
+            let usage = TokenUsage {
+                input: tokens[0], cached_input: tokens[1], cache_write: tokens[2],
+                output: tokens[3], reasoning: tokens[4],
+            };
+            let worst = price.worst_case(usage.prompt_total(), usage.output);
+            prop_assert!(cost_of(&price, &usage) <= worst);
+        }
+    }
+}
