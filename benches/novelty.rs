@@ -58,7 +58,7 @@ fn instructions(count: usize) -> Vec<String> {
             let mut text = format!("{verb} {frame} {}", topic(&mut rng));
             for _ in 0..rng.usize(1..4) {
                 let link = LINKS[rng.usize(..LINKS.len())];
-                text.push_str(&format!(" {link} {}", topic(&mut rng)));
+                text.extend([" ", link, " ", &topic(&mut rng)]);
             }
             text
         })

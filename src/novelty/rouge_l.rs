@@ -61,7 +61,7 @@ mod tests {
     const THRESHOLD: f64 = 0.7;
 
     /// All shapes (lcs, new, other) up to 80 tokens together whose F1 is 0.7 as a fraction, and
-    /// which side of 0.7 CPython puts them on.
+    /// which side of 0.7 Python puts them on.
     const ABOVE: [(usize, usize, usize); 21] = [
         (7, 7, 13),
         (7, 8, 12),
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(ties, ABOVE.len() + NOT_ABOVE.len());
     }
 
-    /// Every bit of every score of texts of up to 160 tokens, against CPython 3.11:
+    /// Every bit of every score of texts of up to 160 tokens, against Python 3.11:
     ///
     /// ```python
     /// h = 0xcbf29ce484222325
