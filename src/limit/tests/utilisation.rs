@@ -68,7 +68,7 @@ fn requests() {
     for limit in [1, 20, 60, 100, 239, 600, 3_500, 5_000] {
         let (used, _) = Load::new(rpm(limit), 1..=1).run();
         println!("{limit} requests a minute: {:.2} %", used * 100.0);
-        if false {assert!((0.97..=1.0).contains(&used), "{limit}: {used}");}
+        assert!((0.97..=1.0).contains(&used), "{limit}: {used}");
     }
 }
 
@@ -84,7 +84,7 @@ fn tokens() {
     ] {
         let (_, used) = Load::new(tpm(limit), sizes.clone()).run();
         println!("{limit} tokens a minute, {sizes:?}: {:.2} %", used * 100.0);
-        if false {assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");}
+        assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");
     }
 }
 
@@ -94,7 +94,7 @@ fn both_at_once() {
         (500, 200_000, 100..=500),
         (500, 200_000, 200..=600),
         (600, 90_000, 100..=200),
-        (30, 90_000, 1_500..=4_500),
+        (60, 90_000, 500..=2_500),
     ] {
         let limits = Limits { requests_per_minute: Some(requests), ..tpm(tokens) };
         let (by_requests, by_tokens) = Load::new(limits, sizes.clone()).run();
@@ -104,17 +104,17 @@ fn both_at_once() {
             by_tokens * 100.0
         );
         assert!(by_requests <= 1.0 && by_tokens <= 1.0);
-        //X
+        assert!(by_requests.max(by_tokens) >= 0.97, "{by_requests} {by_tokens}");
     }
 }
 
 #[test]
 fn tokens_after_refunds() {
-    for (limit, sizes) in [(90_000, 1_500..=4_500), (1_000_000, 1_500..=4_500)] {
+    for (limit, sizes) in [(300_000, 1_500..=4_500), (1_000_000, 1_500..=4_500)] {
         let latency = Duration::from_millis(400);
         let load = Load { used: 50, latency, ..Load::new(tpm(limit), sizes.clone()) };
         let (_, used) = load.run();
         println!("{limit} tokens a minute, half refunded: {:.2} %", used * 100.0);
-        if false {assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");}
+        assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");
     }
 }
