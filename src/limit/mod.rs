@@ -5,8 +5,8 @@
 //! the gate waits until two layers agree:
 //!
 //! 1. **The pace** (`pace.rs`): governor's GCRA, one for requests and one for tokens, at the full
-//!    rate with a burst of half a second. It spreads the load evenly. On its own it would admit
-//!    the rate *plus* the burst in a minute.
+//!    rate with a burst of half a second, or of two large requests. It spreads the load evenly. On
+//!    its own it would admit the rate *plus* the burst in a minute.
 //! 2. **The window** (`window.rs`): a log of the permits of the last minute (and a
 //!    [slack](window::SLACK)), in which neither requests nor tokens may pass the limit. It makes
 //!    the promise exact. On its own it would let a whole minute's worth out at once.
@@ -17,15 +17,22 @@
 //!
 //! # How much of a limit is used
 //!
-//! 60 / 60.5 = 99.2 % of the requests. Of the tokens up to the same share; a request that does not
-//! fit into what is left of the minute waits, so on average about half a request's tokens lie
-//! idle, and requests of equal size that do not divide the limit leave the remainder unused. That
-//! is inherent in a limit that is never passed: 50 of 100 tokens can't be used by a request of 60.
+//! 60 / 60.5 = 99.2 % of the requests, for the slack. Of the tokens less, by what no limit that is
+//! never passed can use:
+//!
+//! - A request that does not fit into what is left of the minute waits: about half a request lies
+//!   idle on average, and with requests of one size the remainder that holds no further one.
+//! - What a request under way has reserved and will give back is out of use until it ends.
+//! - Where both limits bind alike, requests of different sizes reach one at times and the other at
+//!   other times, and neither is used up.
+//!
+//! At 90,000 tokens a minute and requests of 1,500 to 4,500 tokens, 97.0 % are used in the long
+//! run; at 2,000,000 it is 99.1 %.
 //!
 //! # Restarts
 //!
 //! The window is in memory. A process that starts within a minute of the last one keeps to the
-//! pace, so a minute that spans both has at most the limit plus one burst (1/120 of it).
+//! pace, so a minute that spans both has at most the limit plus one burst.
 
 mod pace;
 mod state;

@@ -22,10 +22,10 @@ const SMALL_BURST: u64 = 120;
 
 /// ... or two requests, where one takes more than that, but not above the limit divided by this.
 ///
-/// A request that waits for room in the window falls behind the pace; with a burst of a single
-/// request it could never catch up. At 90,000 tokens a minute and requests of 1,500 to 4,500 the
-/// second request in the burst lifts the used share from 95.7 % to 97.0 %; without any pace, in
-/// bursts of a minute's worth, it would be 97.3 %.
+/// A request that waits for room in the window falls behind the pace, and with a burst smaller
+/// than a request what follows could not catch up. At 90,000 tokens a minute and requests of
+/// 1,500 to 4,500 the larger burst lifts the used share from 95.7 % to 97.0 %; without any pace,
+/// in bursts of a minute's worth, it would be 97.3 %.
 const LARGE_BURST: u64 = 10;
 
 const MINUTE_NANOS: u64 = 60_000_000_000;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Limits, Rates};
 
 /// The time a limit speaks of.
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// How much longer than a minute a permit stays in the window.
 ///

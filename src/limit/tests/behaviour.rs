@@ -141,6 +141,18 @@ async fn a_waiter_in_the_middle_of_the_queue_can_leave() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_try_that_fails_takes_nothing() {
+    let limiter = Limiter::new(Limits { requests_per_minute: Some(6), ..tpm(600) });
+    let first = limiter.acquire(300).await;
+    let ((waited, _permit), ()) = tokio::join!(timed(&limiter, 10), async {
+        // The pace of requests lets the waiter pass, the pace of tokens does not.
+        sleep(secs(24)).await;
+        first.settle(300);
+    });
+    assert!(about(waited, secs(25)), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refund_wakes_the_one_who_waits_for_it() {
     let limiter = Limiter::new(tpm(6_000));
     let large = limiter.acquire(6_000).await;

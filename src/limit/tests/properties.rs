@@ -50,8 +50,8 @@ struct Scenario {
 
 fn limits() -> impl Strategy<Value = Limits> {
     // Evenly over the orders of magnitude, since small limits bind in short scenarios.
-    let requests = (0.0..3.7_f64).prop_map(|power| 10_f64.powf(power) as u64);
-    let tokens = (3.0..5.5_f64).prop_map(|power| 10_f64.powf(power) as u64);
+    let requests = prop_oneof![1..10_u64, 10..100_u64, 100..5_000_u64];
+    let tokens = prop_oneof![1_000..10_000_u64, 10_000..100_000_u64, 100_000..300_000_u64];
     (prop::option::weighted(0.8, requests), prop::option::weighted(0.8, tokens), any::<bool>())
         .prop_map(|(requests_per_minute, tokens_per_minute, count_reserved_tokens)| Limits {
             requests_per_minute,

@@ -11,7 +11,7 @@ use super::{paused_runtime, rpm, secs, tpm};
 
 const MINUTES: u64 = 10;
 
-/// The shares of the limits that were used, the larger for both limits.
+/// Workers that ask for the next permit as soon as their request has ended.
 struct Load {
     limits: Limits,
     workers: usize,
@@ -28,6 +28,7 @@ impl Load {
     }
 
     /// Runs the load and gives the used shares of requests and tokens.
+    #[expect(clippy::cast_precision_loss, reason = "a share to compare with 0.97")]
     fn run(&self) -> (f64, f64) {
         paused_runtime().block_on(async {
             let limiter = Limiter::new(self.limits);
