@@ -1,1 +1,154 @@
 //! Configuration: flags, environment and file, resolved and checked before anything is spent.
+//!
+//! Each source gives a [`Settings`] with what it says; the sources are merged, flags first, and
+//! [`RunConfig::resolve`] turns the result into a configuration with nothing left open. Its
+//! settings are stored in the run, without secrets, and are the last source when the run goes on.
+
+mod error;
+mod file;
+mod money;
+mod prices;
+mod resolve;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::filter::FilterSettings;
+use crate::ledger::Price;
+use crate::limit::Limits;
+use crate::novelty::Similarity;
+use crate::pool::SeedFile;
+use crate::provider::{ApiKey, Provider, Quirks};
+use crate::template::Template;
+use crate::usd::Usd;
+
+pub use error::ConfigError;
+pub use file::{FileError, read_settings};
+pub use money::Money;
+pub use resolve::{Environment, SIMULATED, provider_names};
+pub use settings::{Change, Settings};
+
+/// The version of the stored settings' meaning.
+pub const SETTINGS_KEY: &str = "settings";
+/// The name under which a run stores the SHA-256 of its seed file.
+pub const SEEDS_KEY: &str = "seeds_sha256";
+
+/// A run's configuration, with nothing left open.
+#[derive(Debug)]
+pub struct RunConfig {
+    /// The seed tasks, read and checked.
+    pub seeds: SeedFile,
+    /// Where the completions come from.
+    pub source: Source,
+    /// The model's name as the server knows it.
+    pub model: String,
+    /// What tokens cost.
+    pub price: Price,
+    /// Where the price comes from, for people.
+    pub price_origin: String,
+    /// The cap; `None` only when nothing costs anything.
+    pub budget: Option<Usd>,
+    /// Accepted tasks wanted.
+    pub target: u64,
+    /// Requests after which the run stops.
+    pub max_requests: Option<u64>,
+    /// Responses in a row without an accepted task after which the run stops.
+    pub max_stalled_responses: u64,
+    /// What a request looks like.
+    pub request: RequestConfig,
+    /// What is asked of a candidate.
+    pub rules: Rules,
+    /// How fast requests may leave.
+    pub pace: Pace,
+    /// The settings that lead to this configuration, every one of them given.
+    pub settings: Settings,
+}
+
+/// Where the completions come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A server of this process that makes its answers up.
+    Simulated {
+        /// Mean latency in milliseconds.
+        latency_ms: u64,
+        /// Faults to inject.
+        faults: String,
+    },
+    /// An API.
+    Api {
+        /// Its wire format.
+        provider: &'static dyn Provider,
+        /// Where it is.
+        base_url: String,
+        /// The key; a server on this machine may need none.
+        api_key: Option<ApiKey>,
+    },
+}
+
+impl Source {
+    /// The provider's name in settings and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Simulated { .. } => SIMULATED,
+            Self::Api { provider, .. } => provider.name(),
+        }
+    }
+
+    /// Whether the completions are made up.
+    pub fn is_simulated(&self) -> bool {
+        matches!(self, Self::Simulated { .. })
+    }
+}
+
+/// What a request looks like.
+#[derive(Debug, Clone)]
+pub struct RequestConfig {
+    /// Renders prompts and reads completions.
+    pub template: &'static dyn Template,
+    /// In-context examples per request.
+    pub num_examples: usize,
+    /// How many of them are accepted tasks, as far as there are any.
+    pub accepted_examples: usize,
+    /// Tasks asked for per request.
+    pub tasks_per_request: u32,
+    /// The most output tokens per request.
+    pub max_output_tokens: u32,
+    /// Sampling temperature.
+    pub temperature: f64,
+    /// Nucleus sampling mass.
+    pub top_p: f64,
+    /// What the model's API takes.
+    pub quirks: Quirks,
+    /// Seeds all random choices of the run.
+    pub seed: u64,
+}
+
+/// What is asked of a candidate.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The filters.
+    pub filters: FilterSettings,
+    /// The similarity of the novelty check.
+    pub similarity: &'static dyn Similarity,
+    /// A candidate more similar than this to a task in the pool is a duplicate.
+    pub threshold: f64,
+}
+
+/// How fast requests may leave, and how patiently they are waited for.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// Requests and tokens per minute.
+    pub limits: Limits,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Attempts per request before it is given up.
+    pub max_attempts: u32,
+    /// To establish a connection.
+    pub connect_timeout: Duration,
+    /// Without a byte from the server.
+    pub read_timeout: Duration,
+    /// For a whole attempt.
+    pub request_timeout: Duration,
+}

@@ -112,6 +112,12 @@ impl Reservation {
         self.sent = false;
     }
 
+    /// Moves the money out, leaving an empty reservation behind.
+    pub fn take(&mut self) -> Self {
+        let amount = std::mem::take(&mut self.amount);
+        Self { ledger: self.ledger.clone(), amount, sent: self.sent }
+    }
+
     /// The attempt was answered and cost this much.
     pub fn settle(mut self, cost: Usd) {
         let mut account = self.ledger.lock();

@@ -1,1 +1,29 @@
 //! The pipeline: the only place that knows several subsystems.
+//!
+//! [`Prepared::open`] opens a run and takes up what an earlier session left; [`Prepared::run`]
+//! sends requests until something stops it. Inside, workers carry requests over the network and a
+//! single collector owns everything else:
+//!
+//! ```text
+//! collector: sample, render, reserve -> worker: permit, durable attempt, HTTP, durable response,
+//!     settle -> collector: judge in the order of the journal -> verdicts in the journal
+//! ```
+
+mod collector;
+mod failure;
+mod judge;
+mod plan;
+mod prepare;
+mod progress;
+mod replay;
+mod retry;
+mod shared;
+mod shutdown;
+mod worker;
+
+pub use failure::RunError;
+pub use plan::Plan;
+pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
+pub use progress::Snapshot;
+pub use replay::{ReplayTotals, replay};
+pub use shutdown::{Shutdown, listen};

@@ -173,37 +173,28 @@ impl RunReader {
         })
     }
 
-    /// Calls `each` for every response after position `after`, in the order of the journal.
+    /// The first response after position `seq` of the journal.
     ///
     /// # Errors
-    /// [`StoreError`] when the journal cannot be read, as an error of the caller's kind.
-    pub fn for_each_response<E: From<StoreError>>(
-        &self,
-        after: u64,
-        mut each: impl FnMut(StoredResponse) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sqlite = |error| E::from(StoreError::sqlite(&self.database, &error));
-        let mut statement = self
-            .connection
-            .prepare(
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn response_after(&self, seq: u64) -> Result<Option<StoredResponse>, StoreError> {
+        self.attempt(|connection| {
+            let mut statement = connection.prepare_cached(
                 "SELECT r.seq, r.request_index, q.examples, r.body_zstd, r.body_bytes
                  FROM responses r JOIN requests q ON q.request_index = r.request_index
-                 WHERE r.seq > ?1 ORDER BY r.seq",
-            )
-            .map_err(sqlite)?;
-        let mut rows = statement.query([to_sql(after)]).map_err(sqlite)?;
-        while let Some(row) = rows.next().map_err(sqlite)? {
-            let response = || -> rusqlite::Result<StoredResponse> {
-                Ok(StoredResponse {
-                    seq: from_sql(row.get(0)?),
-                    request_index: from_sql(row.get(1)?),
-                    examples: split(&row.get::<_, String>(2)?),
-                    body: decompress(row, 3)?,
+                 WHERE r.seq > ?1 ORDER BY r.seq LIMIT 1",
+            )?;
+            statement
+                .query_row([to_sql(seq)], |row| {
+                    Ok(StoredResponse {
+                        seq: from_sql(row.get(0)?),
+                        request_index: from_sql(row.get(1)?),
+                        examples: split(&row.get::<_, String>(2)?),
+                        body: decompress(row, 3)?,
+                    })
                 })
-            };
-            each(response().map_err(sqlite)?)?;
-        }
-        Ok(())
+                .optional()
+        })
     }
 
     /// Calls `each` for every accepted task, in the order of acceptance. `model` is the name to

@@ -325,6 +325,14 @@ fn close(
     transaction
         .prepare_cached("UPDATE sessions SET stop_reason = ?2, message = ?3 WHERE id = ?1")?
         .execute(params![session, reason.as_str(), message])?;
+    // Attempts that were aborted: they left, and nobody waits for their answers any more.
+    transaction
+        .prepare_cached(
+            "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?1,
+                message = 'the run was stopped before the answer came'
+             WHERE state = 'reserved' AND id NOT IN (SELECT attempt_id FROM responses)",
+        )?
+        .execute([unix_ms()])?;
     Ok(())
 }
 

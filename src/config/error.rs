@@ -1,0 +1,101 @@
+//! What can be wrong with a configuration, and the mend.
+
+use super::settings::Change;
+use crate::filter::FilterError;
+use crate::ledger::{PriceError, PriceTableError};
+use crate::pool::SeedError;
+use crate::provider::{ApiKeyError, HttpError};
+
+/// What can be wrong with a configuration. Nothing has been sent or spent yet.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting's value cannot be used.
+    #[error("--{flag}: {message}")]
+    Value {
+        /// The flag's name; the same setting in a file has underscores.
+        flag: &'static str,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// A real API was asked for, but nothing says which model.
+    #[error("no model is named: give --model NAME (or --provider simulated for a rehearsal)")]
+    NoModel,
+    /// The API needs a key.
+    #[error("no API key: set the environment variable {variable}, or name another with --api-key-env")]
+    NoKey {
+        /// The variable that was looked at.
+        variable: String,
+    },
+    /// The key cannot be one.
+    #[error("the API key in {variable} cannot be used: {source}")]
+    Key {
+        /// The variable.
+        variable: String,
+        /// What is wrong with it.
+        source: ApiKeyError,
+    },
+    /// Nobody knows what the model costs.
+    #[error(
+        "the price of `{model}` is not known: give --price-in and --price-out in USD per million \
+         tokens (0 for a server of your own), or a newer table with --prices{similar}"
+    )]
+    UnknownPrice {
+        /// The model.
+        model: String,
+        /// Names that are much like it, as the end of the sentence.
+        similar: String,
+    },
+    /// A price from the flags.
+    #[error("--{flag}: {source}")]
+    Price {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        source: PriceError,
+    },
+    /// The price table.
+    #[error(transparent)]
+    Table(#[from] PriceTableError),
+    /// A cap is needed.
+    #[error("--budget is required: `{model}` costs money. Give the most that may be spent, in USD")]
+    NoBudget {
+        /// The model.
+        model: String,
+    },
+    /// The seed tasks.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+    /// The filters.
+    #[error(transparent)]
+    Filters(#[from] FilterError),
+    /// The base URL, or what HTTP needs.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The run began with other settings.
+    #[error("the run began with other settings: {}", list(.0))]
+    Changed(Vec<Change>),
+    /// The run began with other seed tasks.
+    #[error("the run began with other seed tasks than {path} holds now")]
+    SeedsChanged {
+        /// The seed file.
+        path: String,
+    },
+}
+
+impl ConfigError {
+    /// What a person can do about it; empty when the message says it already.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Changed(_) | Self::SeedsChanged { .. } => {
+                "the tasks of a run follow from one configuration: start another run with a new \
+                 --run directory, or derive this one again with `instructmill replay`"
+            }
+            _ => "",
+        }
+    }
+}
+
+fn list(changes: &[Change]) -> String {
+    let each = changes.iter().map(|c| format!("{} was {} and is now {}", c.key, c.before, c.now));
+    each.collect::<Vec<_>>().join("; ")
+}

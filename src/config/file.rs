@@ -1,0 +1,120 @@
+//! `instructmill.toml`: every setting by its key, unknown keys refused with a suggestion.
+
+use std::path::{Path, PathBuf};
+
+use super::Settings;
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key is none of the settings.
+    #[error("{}, line {line}: unknown key `{key}`{suggestion}", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// `: did you mean ...?`, or the list of keys.
+        suggestion: String,
+    },
+    /// Not TOML, or a value of the wrong kind.
+    #[error("{}, line {line}: {message}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// [`FileError`], naming the file, the line and the key.
+pub fn read_settings(path: &Path) -> Result<Settings, FileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Settings, FileError> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
+        let path = path.to_owned();
+        match unknown_key(error.message()) {
+            Some(key) => FileError::UnknownKey {
+                path,
+                line,
+                key: key.to_owned(),
+                suggestion: suggestion(key, Settings::KEYS),
+            },
+            None => FileError::Value { path, line, message: error.message().to_owned() },
+        }
+    })
+}
+
+/// The key in serde's message on an unknown field.
+fn unknown_key(message: &str) -> Option<&str> {
+    message.strip_prefix("unknown field `")?.split('`').next()
+}
+
+/// `: did you mean ...?` for a close name, the whole list otherwise.
+pub(super) fn suggestion(name: &str, names: &[&str]) -> String {
+    let close = names
+        .iter()
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(score, _)| *score > 0.8);
+    match close {
+        Some((_, known)) => format!(": did you mean `{known}`?"),
+        None => format!(": one of {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(Path::new("mill.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        insta::assert_snapshot!(
+            error("target = 5\nmodle = \"x\"\n"),
+            @"mill.toml, line 2: unknown key `modle`: did you mean `model`?"
+        );
+        insta::assert_snapshot!(
+            error("# hi\n\ntarget = \"many\"\n"),
+            @r#"mill.toml, line 3: invalid type: string "many", expected u64"#
+        );
+        insta::assert_snapshot!(
+            error("budget = nan\n"),
+            @"mill.toml, line 1: `NaN` is not an amount in US dollars: expected a decimal number such as 4.50"
+        );
+        assert!(error("target = \n").starts_with("mill.toml, line 1: "));
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read() {
+        let text = "seeds = \"a.jsonl\"\nbudget = 4.5\nprice_in = \"0.15\"\nrpm = 60\n\
+                    temperature = 1.0\nkeywords = [\"map\"]\n";
+        let settings = parse(Path::new("x"), text).unwrap();
+        assert_eq!(settings.rpm, Some(60));
+        assert_eq!(settings.budget.map(|m| m.0.to_string()).as_deref(), Some("4.5"));
+    }
+}

@@ -1,0 +1,314 @@
+//! From settings to a configuration: defaults, checks, and what follows from what.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::file::suggestion;
+use super::prices::{self, Priced, REHEARSED_MODEL};
+use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source};
+use crate::filter::{FilterChain, FilterSettings};
+use crate::limit::Limits;
+use crate::novelty::{self, SIMILARITIES, Similarity};
+use crate::pool::{self, SeedFile};
+use crate::provider::{self, ApiKey, PROVIDERS, Provider, Quirks};
+use crate::template::{self, TEMPLATES, Template};
+use crate::usd::Usd;
+
+/// The provider that makes its answers up.
+pub const SIMULATED: &str = "simulated";
+const DEFAULT_SEEDS: &str = "seed_tasks/default.jsonl";
+/// As Alpaca's `num_instructions_to_generate`.
+const DEFAULT_TARGET: u64 = 100;
+const DEFAULT_CONCURRENCY: u32 = 32;
+const MAX_CONCURRENCY: u32 = 10_000;
+/// As Alpaca's and Self-Instruct's.
+const DEFAULT_THRESHOLD: f64 = 0.7;
+/// What a simulated run may "spend" when nothing is said.
+const SIMULATED_BUDGET: &str = "5";
+/// More than this cannot be meant, and keeps sums of money far from their limits.
+const MAX_BUDGET: &str = "1000000";
+
+/// The environment variables that matter, read once.
+#[derive(Debug, Clone, Copy)]
+pub struct Environment<'a> {
+    /// Looks a variable up.
+    pub get: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The values that `--provider` takes.
+pub fn provider_names() -> Vec<&'static str> {
+    let mut names = vec![SIMULATED];
+    names.extend(PROVIDERS.iter().map(|provider| provider.name()));
+    names
+}
+
+impl RunConfig {
+    /// Resolves settings into a configuration and checks all of it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], each with its mend. Nothing has been sent or spent then.
+    pub fn resolve(
+        mut settings: Settings,
+        environment: Environment<'_>,
+    ) -> Result<Self, ConfigError> {
+        let source = source(&mut settings, environment)?;
+        let seeds = seeds(&mut settings)?;
+        let model = model(&mut settings, &source)?;
+        let priced = prices::find(&settings, price_name(&model, &source))?;
+        let budget = budget(&mut settings, &priced, &model, &source)?;
+        let request = request(&mut settings, &source, &priced)?;
+        pool::ensure_enough(&seeds.tasks, request.num_examples)?;
+        let rules = rules(&mut settings, request.template, &seeds)?;
+        let pace = pace(&mut settings, &source)?;
+        let target = at_least_one("target", settings.target.get_or_insert(DEFAULT_TARGET))?;
+        if let Some(max) = settings.max_requests {
+            at_least_one("max-requests", &max)?;
+        }
+        let stalled = settings.max_stalled_responses.get_or_insert(100);
+        let max_stalled_responses = at_least_one("max-stalled-responses", stalled)?;
+        Ok(Self {
+            seeds,
+            model,
+            price: priced.price,
+            price_origin: priced.origin,
+            budget,
+            target,
+            max_requests: settings.max_requests,
+            max_stalled_responses,
+            request,
+            rules,
+            pace,
+            source,
+            settings,
+        })
+    }
+}
+
+fn value(flag: &'static str, message: impl Into<String>) -> ConfigError {
+    ConfigError::Value { flag, message: message.into() }
+}
+
+fn at_least_one(flag: &'static str, number: &u64) -> Result<u64, ConfigError> {
+    if *number == 0 { Err(value(flag, "must be at least 1")) } else { Ok(*number) }
+}
+
+fn within<T: PartialOrd + std::fmt::Display + Copy>(
+    flag: &'static str,
+    number: T,
+    low: T,
+    high: T,
+) -> Result<T, ConfigError> {
+    // Written so that NaN is out of every range.
+    if number >= low && number <= high {
+        return Ok(number);
+    }
+    Err(value(flag, format!("{number} is not between {low} and {high}")))
+}
+
+fn unknown(flag: &'static str, name: &str, names: &[&str]) -> ConfigError {
+    value(flag, format!("`{name}` is not known{}", suggestion(name, names)))
+}
+
+/// Which provider: the one named; without a name the simulator, unless a key, a model or a URL
+/// says that a real API is meant.
+fn source(settings: &mut Settings, environment: Environment<'_>) -> Result<Source, ConfigError> {
+    let default_key = || (environment.get)("OPENAI_API_KEY").is_some_and(|key| !key.is_empty());
+    let means_api = settings.model.is_some() || settings.base_url.is_some() || default_key();
+    let name = settings
+        .provider
+        .get_or_insert_with(|| if means_api { "openai" } else { SIMULATED }.to_owned())
+        .clone();
+    if name == SIMULATED {
+        return Ok(Source::Simulated {
+            latency_ms: *settings.simulated_latency_ms.get_or_insert(200),
+            faults: settings.simulated_faults.get_or_insert_default().clone(),
+        });
+    }
+    let provider = provider::by_name(&name)
+        .ok_or_else(|| unknown("provider", &name, &provider_names()))?;
+    api(provider, settings, environment)
+}
+
+fn api(
+    provider: &'static dyn Provider,
+    settings: &mut Settings,
+    environment: Environment<'_>,
+) -> Result<Source, ConfigError> {
+    let base_url = settings
+        .base_url
+        .get_or_insert_with(|| {
+            (environment.get)("OPENAI_BASE_URL")
+                .filter(|url| !url.is_empty())
+                .unwrap_or_else(|| provider.default_base_url().to_owned())
+        })
+        .clone();
+    provider::check_base_url(&base_url)?;
+    let explicit = settings.api_key_env.is_some();
+    let variable =
+        settings.api_key_env.get_or_insert_with(|| provider.api_key_env().to_owned()).clone();
+    let api_key = match (environment.get)(&variable).filter(|key| !key.trim().is_empty()) {
+        Some(key) => Some(
+            ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?,
+        ),
+        None if !explicit && provider::is_loopback(&base_url) => None,
+        None => return Err(ConfigError::NoKey { variable }),
+    };
+    Ok(Source::Api { provider, base_url, api_key })
+}
+
+fn seeds(settings: &mut Settings) -> Result<SeedFile, ConfigError> {
+    let path = settings.seeds.get_or_insert_with(|| PathBuf::from(DEFAULT_SEEDS));
+    Ok(pool::read_seed_tasks(path)?)
+}
+
+fn model(settings: &mut Settings, source: &Source) -> Result<String, ConfigError> {
+    if source.is_simulated() {
+        return Ok(settings.model.get_or_insert_with(|| SIMULATED.to_owned()).clone());
+    }
+    match settings.model.as_deref().map(str::trim) {
+        None | Some("") => Err(ConfigError::NoModel),
+        Some(model) => Ok(model.to_owned()),
+    }
+}
+
+/// A simulated run without a model's name rehearses at a cheap model's price.
+fn price_name<'a>(model: &'a str, source: &Source) -> &'a str {
+    if source.is_simulated() && model == SIMULATED { REHEARSED_MODEL } else { model }
+}
+
+fn budget(
+    settings: &mut Settings,
+    priced: &Priced,
+    model: &str,
+    source: &Source,
+) -> Result<Option<Usd>, ConfigError> {
+    let default = source.is_simulated().then(|| SIMULATED_BUDGET.parse().ok().map(Money)).flatten();
+    settings.budget = settings.budget.or(default);
+    match settings.budget {
+        None if priced.price.is_free() => Ok(None),
+        None => Err(ConfigError::NoBudget { model: model.to_owned() }),
+        Some(Money(budget)) if budget.is_zero() && !priced.price.is_free() => {
+            Err(value("budget", "a budget of 0 buys nothing: give an amount in USD"))
+        }
+        Some(Money(budget)) if MAX_BUDGET.parse().is_ok_and(|max: Usd| budget > max) => {
+            Err(value("budget", format!("{budget} USD is more than the {MAX_BUDGET} allowed")))
+        }
+        Some(Money(budget)) => Ok(Some(budget)),
+    }
+}
+
+fn request(
+    settings: &mut Settings,
+    source: &Source,
+    priced: &Priced,
+) -> Result<RequestConfig, ConfigError> {
+    let completions = matches!(source, Source::Api { provider, .. } if provider.name() == "openai-completions");
+    let default = if completions { "alpaca" } else { "json" };
+    let name = settings.template.get_or_insert_with(|| default.to_owned()).clone();
+    let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name()).collect();
+    let template = template::by_name(&name).ok_or_else(|| unknown("template", &name, &names))?;
+    let defaults = template.defaults();
+
+    let num_examples = settings.num_examples.get_or_insert(narrow(defaults.num_examples));
+    let num_examples = within("num-examples", *num_examples, 1, 100)?;
+    let tasks = settings.tasks_per_request.get_or_insert(defaults.tasks_per_request);
+    let tasks_per_request = within("tasks-per-request", *tasks, 1, 100)?;
+    let temperature = settings.temperature.get_or_insert(defaults.temperature);
+    let temperature = within("temperature", *temperature, 0.0, 2.0)?;
+    let top_p = within("top-p", *settings.top_p.get_or_insert(defaults.top_p), 0.0, 1.0)?;
+    let facts = priced.facts.as_ref();
+    let most = facts.and_then(|facts| facts.max_output_tokens).map_or(u32::MAX, narrow);
+    let tokens = settings.max_output_tokens.get_or_insert(defaults.max_output_tokens.min(most));
+    let max_output_tokens = within("max-output-tokens", *tokens, 16, most)?;
+    let reasoning = facts.is_some_and(|facts| facts.reasoning);
+    let schema = facts.and_then(|facts| facts.response_schema).unwrap_or(true);
+    let quirks = Quirks {
+        max_completion_tokens: reasoning,
+        sampling: !reasoning,
+        response_schema: settings.response_schema.unwrap_or(schema),
+        ..Quirks::default()
+    };
+    Ok(RequestConfig {
+        template,
+        num_examples: num_examples as usize,
+        accepted_examples: defaults.accepted_examples.min(num_examples as usize),
+        tasks_per_request,
+        max_output_tokens,
+        temperature,
+        top_p,
+        quirks,
+        seed: *settings.seed.get_or_insert(0),
+    })
+}
+
+fn narrow<T: TryInto<u32>>(number: T) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}
+
+fn rules(
+    settings: &mut Settings,
+    template: &dyn Template,
+    seeds: &SeedFile,
+) -> Result<Rules, ConfigError> {
+    let default = if pool::mostly_ascii(&seeds.tasks) { "rouge-l" } else { "rouge-l-unicode" };
+    let name = settings.similarity.get_or_insert_with(|| default.to_owned()).clone();
+    let similarity = similarity(&name)?;
+    let threshold = *settings.threshold.get_or_insert(DEFAULT_THRESHOLD);
+    if !(threshold > 0.0 && threshold <= 1.0) {
+        return Err(value("threshold", format!("{threshold} is not above 0 and at most 1")));
+    }
+    let originals = FilterSettings::default();
+    let filters = FilterSettings {
+        disabled: settings.disable_filters.get_or_insert_default().clone(),
+        min_words: *settings.min_words.get_or_insert(narrow(originals.min_words)) as usize,
+        max_words: *settings.max_words.get_or_insert(narrow(originals.max_words)) as usize,
+        keywords: settings.keywords.clone(),
+        unicode: name == "rouge-l-unicode",
+        content: template.defaults().content_filters,
+    };
+    FilterChain::new(&filters)?;
+    Ok(Rules { filters, similarity, threshold })
+}
+
+fn similarity(name: &str) -> Result<&'static dyn Similarity, ConfigError> {
+    let names: Vec<&str> = SIMILARITIES.iter().map(|similarity| similarity.name()).collect();
+    novelty::by_name(name).ok_or_else(|| unknown("similarity", name, &names))
+}
+
+fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, ConfigError> {
+    for (flag, limit) in [("rpm", settings.rpm), ("tpm", settings.tpm)] {
+        if limit == Some(0) {
+            return Err(value(flag, "0 would send nothing: leave it out for no limit"));
+        }
+    }
+    let counts_max_tokens =
+        *settings.tpm_counts_max_tokens.get_or_insert(counts_at_admission(source));
+    let concurrency = *settings.concurrency.get_or_insert(DEFAULT_CONCURRENCY);
+    let attempts = *settings.max_attempts.get_or_insert(5);
+    let seconds = |flag, setting: &mut Option<u64>, default| {
+        within(flag, *setting.get_or_insert(default), 1, 86_400).map(Duration::from_secs)
+    };
+    Ok(Pace {
+        limits: Limits {
+            requests_per_minute: settings.rpm,
+            tokens_per_minute: settings.tpm,
+            count_reserved_tokens: counts_max_tokens,
+        },
+        concurrency: within("concurrency", concurrency, 1, MAX_CONCURRENCY)? as usize,
+        max_attempts: within("max-attempts", attempts, 1, 100)?,
+        connect_timeout: seconds("connect-timeout", &mut settings.connect_timeout, 10)?,
+        read_timeout: seconds("read-timeout", &mut settings.read_timeout, 120)?,
+        request_timeout: seconds("request-timeout", &mut settings.request_timeout, 600)?,
+    })
+}
+
+/// OpenAI and Cerebras count `max_tokens` when a request comes in, and so does the simulator;
+/// others are taken to count what was used.
+fn counts_at_admission(source: &Source) -> bool {
+    match source {
+        Source::Simulated { .. } => true,
+        Source::Api { base_url, .. } => {
+            ["api.openai.com", "api.cerebras.ai"].iter().any(|host| base_url.contains(host))
+        }
+    }
+}

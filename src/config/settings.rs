@@ -1,0 +1,192 @@
+//! Settings: what flags, environment, file and an existing run may each say, all of it optional.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::money::Money;
+
+/// Defines the settings once: the struct, the list of its keys, and how two layers are merged.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $key:ident: $kind:ty,)+) => {
+        /// What one source (flags, a file, an existing run) says. A missing value leaves the
+        /// decision to the next source.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Settings {
+            $(
+                $(#[doc = $doc])+
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $key: Option<$kind>,
+            )+
+        }
+
+        impl Settings {
+            /// Every key, in the order of the documentation.
+            pub const KEYS: &[&str] = &[$(stringify!($key)),+];
+
+            /// Takes from `other` what `self` leaves open.
+            #[must_use]
+            pub fn or(self, other: Self) -> Self {
+                Self { $($key: self.$key.or(other.$key),)+ }
+            }
+        }
+    };
+}
+
+settings! {
+    /// The seed tasks: a JSONL or JSON file.
+    seeds: PathBuf,
+    /// The provider: `simulated`, `openai` or `openai-completions`.
+    provider: String,
+    /// The model's name as the server knows it.
+    model: String,
+    /// Where the API is, up to and including `/v1`.
+    base_url: String,
+    /// The environment variable that holds the API key.
+    api_key_env: String,
+    /// Accepted tasks wanted.
+    target: u64,
+    /// The most that may be spent, in USD.
+    budget: Money,
+    /// USD per million prompt tokens.
+    price_in: Money,
+    /// USD per million output tokens.
+    price_out: Money,
+    /// A price table in LiteLLM's format, instead of the bundled one.
+    prices: PathBuf,
+    /// Requests per minute that the account allows.
+    rpm: u64,
+    /// Tokens per minute that the account allows.
+    tpm: u64,
+    /// Whether the server counts `max_tokens` against the tokens per minute at admission (`true`)
+    /// or the tokens really used (`false`).
+    tpm_counts_max_tokens: bool,
+    /// Requests under way at once.
+    concurrency: u32,
+    /// Stop after this many requests of the run.
+    max_requests: u64,
+    /// Attempts per request before it is given up.
+    max_attempts: u32,
+    /// Stop after this many responses in a row without an accepted task.
+    max_stalled_responses: u64,
+    /// Seconds to establish a connection.
+    connect_timeout: u64,
+    /// Seconds without a byte from the server.
+    read_timeout: u64,
+    /// Seconds for a whole attempt.
+    request_timeout: u64,
+    /// The prompt template: `json` or `alpaca`.
+    template: String,
+    /// In-context examples per request.
+    num_examples: u32,
+    /// Tasks asked for per request.
+    tasks_per_request: u32,
+    /// The most output tokens per request.
+    max_output_tokens: u32,
+    /// Sampling temperature.
+    temperature: f64,
+    /// Nucleus sampling mass.
+    top_p: f64,
+    /// Whether the response schema is sent with each request; decided by the model's facts when
+    /// left out.
+    response_schema: bool,
+    /// The similarity of the novelty check: `rouge-l` or `rouge-l-unicode`.
+    similarity: String,
+    /// A candidate more similar than this to a task in the pool is a duplicate.
+    threshold: f64,
+    /// Seeds all random choices of the run.
+    seed: u64,
+    /// Filter rules to switch off.
+    disable_filters: Vec<String>,
+    /// Fewest words of an instruction.
+    min_words: u32,
+    /// Most words of an instruction.
+    max_words: u32,
+    /// The words of the `keyword` rule, instead of the original's 18.
+    keywords: Vec<String>,
+    /// Mean latency of the simulated provider, in milliseconds.
+    simulated_latency_ms: u64,
+    /// Faults of the simulated provider, such as `429:0.02,drop:0.01`.
+    simulated_faults: String,
+}
+
+/// Settings that decide what the tasks of a run are. They cannot change once a run has begun: its
+/// tasks would no longer be a function of one configuration.
+const FIXED: &[&str] = &[
+    "provider",
+    "model",
+    "price_in",
+    "price_out",
+    "template",
+    "num_examples",
+    "tasks_per_request",
+    "temperature",
+    "top_p",
+    "similarity",
+    "threshold",
+    "seed",
+    "disable_filters",
+    "min_words",
+    "max_words",
+    "keywords",
+];
+
+/// A setting that differs from what a run began with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The setting's key.
+    pub key: &'static str,
+    /// Its value when the run began.
+    pub before: String,
+    /// The value asked for now.
+    pub now: String,
+}
+
+impl Settings {
+    /// The fixed settings in which `self` differs from what the run began with.
+    pub fn changes_since(&self, begun: &Self) -> Vec<Change> {
+        let (before, now) = (begun.to_json(), self.to_json());
+        let show = |value: Option<&serde_json::Value>| {
+            value.map_or_else(|| "unset".to_owned(), ToString::to_string)
+        };
+        FIXED
+            .iter()
+            .filter(|key| before.get(**key) != now.get(**key))
+            .map(|key| Change { key, before: show(before.get(*key)), now: show(now.get(*key)) })
+            .collect()
+    }
+
+    /// The settings as a JSON object.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_source_wins_over_a_later_one() {
+        let flags = Settings { target: Some(5), ..Settings::default() };
+        let file = Settings { target: Some(9), rpm: Some(60), ..Settings::default() };
+        let merged = flags.or(file);
+        assert_eq!((merged.target, merged.rpm, merged.tpm), (Some(5), Some(60), None));
+    }
+
+    #[test]
+    fn fixed_settings_are_settings() {
+        for key in FIXED {
+            assert!(Settings::KEYS.contains(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_tasks_depend_on_is_fixed() {
+        let begun = Settings { threshold: Some(0.7), target: Some(10), ..Settings::default() };
+        let now = Settings { threshold: Some(0.8), target: Some(20), ..Settings::default() };
+        let change = Change { key: "threshold", before: "0.7".into(), now: "0.8".into() };
+        assert_eq!(now.changes_since(&begun), [change]);
+    }
+}

@@ -1,0 +1,356 @@
+//! Opening a run: what an earlier session left is taken up, and everything that can be checked
+//! without a request is checked.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::collector::{Collector, Resumed, Stop};
+use super::failure::RunError;
+use super::judge::{Judge, read_body};
+use super::plan::{Plan, typical_body_bytes};
+use super::progress::Snapshot;
+use super::shared::{Shared, Signals, first_prompt_estimate};
+use super::shutdown::Shutdown;
+use super::worker::settlement_of;
+use crate::config::{
+    ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings, Source,
+};
+use crate::ledger::Ledger;
+use crate::limit::Limiter;
+use crate::provider::{HttpClient, HttpSettings, Provider};
+use crate::simulator::{Simulator, SimulatorSettings};
+use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
+use crate::summary::{StopReason, Summary};
+
+/// The largest response body that is read, in bytes: far beyond any completion.
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// The name under which a run stores a random identity of its own.
+const RUN_ID_KEY: &str = "run_id";
+
+/// How a session of a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why.
+    pub reason: StopReason,
+    /// What went wrong, when the reason is [`StopReason::Failed`].
+    pub error: Option<RunError>,
+    /// Totals over all sessions.
+    pub summary: Summary,
+}
+
+/// A run that is open and checked, before its first request.
+#[derive(Debug)]
+pub struct Prepared {
+    config: RunConfig,
+    run: OpenRun,
+    ledger: Ledger,
+    judge: Judge,
+    summary: Summary,
+    run_id: String,
+}
+
+/// What opening a run can refuse.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The configuration does not go with the run.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The run cannot be opened or go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl From<StoreError> for PrepareError {
+    fn from(error: StoreError) -> Self {
+        Self::Run(error.into())
+    }
+}
+
+/// The settings that a run began with; `None` when there is no run in the directory.
+///
+/// # Errors
+/// [`RunError`] when there is a run whose settings cannot be read.
+pub fn stored_settings(dir: &RunDir) -> Result<Option<Settings>, RunError> {
+    if !dir.exists() {
+        return Ok(None);
+    }
+    settings_in(&dir.read()?)
+}
+
+pub(super) fn settings_in(reader: &RunReader) -> Result<Option<Settings>, RunError> {
+    let Some(text) = reader.meta(SETTINGS_KEY)? else { return Ok(None) };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| RunError::StoredSettings { message: error.to_string() })
+}
+
+impl Prepared {
+    /// Opens or creates the run, settles what a crash left open, and loads the accepted tasks.
+    ///
+    /// # Errors
+    /// [`PrepareError`]: the directory, the journal, or settings that do not go with the run.
+    pub async fn open(config: RunConfig, dir: &RunDir) -> Result<Self, PrepareError> {
+        check_unchanged(&config, dir)?;
+        let run = dir.open()?;
+        store_identity(&config, &run).await?;
+        settle_late_answers(&config, &run).await?;
+        let summary = run.reader.summary()?;
+        check_room(&config, &summary)?;
+        let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
+        let mut judge = Judge::new(&config.rules, config.seeds.tasks.clone())?;
+        run.reader.for_each_accepted::<StoreError>(&config.model, |accepted| {
+            judge.admit(accepted.task);
+            Ok(())
+        })?;
+        check_limit(&config, &judge)?;
+        let run_id = run_id(&run).await?;
+        Ok(Self { config, run, ledger, judge, summary, run_id })
+    }
+
+    /// What lies ahead, for a person to agree to.
+    pub fn plan(&self) -> Plan {
+        Plan::new(&self.config, &self.judge, &self.summary, self.ledger.totals())
+    }
+
+    /// Whether the last session of the run died without a word.
+    pub fn recovered(&self) -> bool {
+        self.run.recovered
+    }
+
+    /// Ends the session before it began.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be written.
+    pub async fn cancel(self) -> Result<(), StoreError> {
+        self.run.journal.close(StopReason::Interrupted, None).await
+    }
+
+    /// Sends requests until the target, the budget, another limit or the outside stops it.
+    ///
+    /// # Errors
+    /// [`RunError`] when it could not begin, or its end could not be recorded. What fails while it
+    /// runs is part of the [`Outcome`].
+    pub async fn run(
+        self,
+        progress: watch::Sender<Snapshot>,
+        shutdown: watch::Receiver<Shutdown>,
+    ) -> Result<Outcome, RunError> {
+        let Self { config, run, ledger, judge, summary, run_id } = self;
+        let endpoint = Endpoint::start(&config).await?;
+        let (stop_signal, stopping) = watch::channel(false);
+        let shared = Arc::new(shared(&config, &run, ledger, &endpoint, run_id, stopping, &summary)?);
+        let resumed = Resumed {
+            judge,
+            judged: run.reader.judged_up_to()?,
+            next_request: run.reader.next_request_index()?,
+            summary,
+        };
+        let judged = resumed.judged;
+        let mut collector =
+            Collector::new(&config, Arc::clone(&shared), resumed, stop_signal, progress);
+        for seq in judged.response_seq.. {
+            let Some(response) = run.reader.response_after(seq)? else { break };
+            let (items, _) = read(endpoint.provider, &config, &response);
+            if !collector.take_stored(response.seq, items).await {
+                break;
+            }
+        }
+        let stop = collector.run(shutdown).await;
+        drop((collector, shared));
+        endpoint.stop().await;
+        finish(run, stop).await
+    }
+}
+
+/// Records the end of the session and reads the final totals.
+async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
+    let OpenRun { journal, writer, reader, lock, .. } = run;
+    let message = stop.error.as_ref().map(ToString::to_string);
+    let closed = journal.close(stop.reason, message).await;
+    drop(journal);
+    writer.join();
+    // A failure that already has a cause is not made clearer by its consequence.
+    if stop.error.is_none() {
+        closed?;
+    }
+    let summary = reader.summary()?;
+    drop(lock);
+    Ok(Outcome { reason: stop.reason, error: stop.error, summary })
+}
+
+/// Where requests go: an API, or the simulator in this process.
+struct Endpoint {
+    provider: &'static dyn Provider,
+    base_url: String,
+    simulator: Option<Simulator>,
+}
+
+impl Endpoint {
+    async fn start(config: &RunConfig) -> Result<Self, RunError> {
+        match &config.source {
+            Source::Api { provider, base_url, .. } => {
+                Ok(Self { provider: *provider, base_url: base_url.clone(), simulator: None })
+            }
+            Source::Simulated { latency_ms, faults } => {
+                let failed = |error: String| RunError::Simulator(error);
+                let settings = SimulatorSettings {
+                    seed: config.request.seed,
+                    price_in: config.price.input,
+                    price_out: config.price.output,
+                    rpm: config.pace.limits.requests_per_minute,
+                    tpm: config.pace.limits.tokens_per_minute,
+                    latency_ms: *latency_ms,
+                    faults: faults.parse().map_err(|error| failed(format!("{error}")))?,
+                    ..SimulatorSettings::default()
+                };
+                let anywhere = ([127, 0, 0, 1], 0).into();
+                let simulator = Simulator::start(settings, anywhere)
+                    .await
+                    .map_err(|error| failed(error.to_string()))?;
+                Ok(Self {
+                    provider: codec(config),
+                    base_url: simulator.base_url(),
+                    simulator: Some(simulator),
+                })
+            }
+        }
+    }
+
+    async fn stop(self) {
+        if let Some(simulator) = self.simulator {
+            simulator.stop().await;
+        }
+    }
+}
+
+/// The wire format of a run's responses. The simulator speaks chat completions, and legacy
+/// completions where the template is a text to continue.
+pub(super) fn codec(config: &RunConfig) -> &'static dyn Provider {
+    match &config.source {
+        Source::Api { provider, .. } => *provider,
+        Source::Simulated { .. } if config.request.template.name() == "alpaca" => {
+            &crate::provider::OpenAiCompletions
+        }
+        Source::Simulated { .. } => &crate::provider::OpenAi,
+    }
+}
+
+fn shared(
+    config: &RunConfig,
+    run: &OpenRun,
+    ledger: Ledger,
+    endpoint: &Endpoint,
+    run_id: String,
+    stopping: watch::Receiver<bool>,
+    summary: &Summary,
+) -> Result<Shared, RunError> {
+    let api_key = match &config.source {
+        Source::Api { api_key, .. } => api_key.clone(),
+        Source::Simulated { .. } => None,
+    };
+    let client = HttpClient::new(HttpSettings {
+        base_url: endpoint.base_url.clone(),
+        api_key,
+        connect_timeout: config.pace.connect_timeout,
+        read_timeout: config.pace.read_timeout,
+        total_timeout: config.pace.request_timeout,
+        max_body_bytes: MAX_BODY_BYTES,
+        concurrency: config.pace.concurrency,
+    })?;
+    Ok(Shared {
+        provider: endpoint.provider,
+        template: config.request.template,
+        client,
+        base_url: endpoint.base_url.clone(),
+        limiter: Limiter::new(config.pace.limits),
+        ledger,
+        journal: run.journal.clone(),
+        price: config.price,
+        max_output_tokens: u64::from(config.request.max_output_tokens),
+        max_attempts: config.pace.max_attempts,
+        run_seed: config.request.seed,
+        run_id,
+        signals: Signals::new(stopping, config.request.quirks, summary.attempts, summary.usage),
+    })
+}
+
+/// A run goes on only with the settings and seed tasks it began with.
+fn check_unchanged(config: &RunConfig, dir: &RunDir) -> Result<(), PrepareError> {
+    let Some(begun) = stored_settings(dir)? else { return Ok(()) };
+    let changes = config.settings.changes_since(&begun);
+    if !changes.is_empty() {
+        return Err(ConfigError::Changed(changes).into());
+    }
+    let seeds = dir.read()?.meta(SEEDS_KEY)?;
+    if seeds.is_some_and(|begun| begun != config.seeds.sha256) {
+        let path = config.settings.seeds.as_ref().map(|path| path.display().to_string());
+        return Err(ConfigError::SeedsChanged { path: path.unwrap_or_default() }.into());
+    }
+    Ok(())
+}
+
+async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {
+    let journal = &run.journal;
+    journal.set_meta(SETTINGS_KEY, config.settings.to_json().to_string()).await?;
+    journal.set_meta(SEEDS_KEY, config.seeds.sha256.clone()).await?;
+    let simulated = config.settings.provider.as_deref() == Some(SIMULATED);
+    journal.set_meta("simulated", simulated.to_string()).await
+}
+
+/// A name for the run that no other run has, as far as chance goes: servers use it to tell apart
+/// requests that are sent again.
+async fn run_id(run: &OpenRun) -> Result<String, StoreError> {
+    if let Some(id) = run.reader.meta(RUN_ID_KEY)? {
+        return Ok(id);
+    }
+    let id = format!("{:016x}", fastrand::u64(..));
+    run.journal.set_meta(RUN_ID_KEY, id.clone()).await?;
+    Ok(id)
+}
+
+/// Works out what answers cost that a crash kept from being settled.
+async fn settle_late_answers(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {
+    for late in run.reader.late_answers()? {
+        let completion = codec(config).decode(&late.body).ok();
+        let end: AttemptEnd = settlement_of(
+            &config.price,
+            late.prompt_bound,
+            late.max_output_tokens,
+            completion.as_ref(),
+        );
+        run.journal.end(late.attempt_id, end, unix_ms()).await?;
+    }
+    run.journal.flush().await
+}
+
+fn check_room(config: &RunConfig, summary: &Summary) -> Result<(), RunError> {
+    let (accepted, target) = (summary.accepted, config.target);
+    if accepted > target {
+        return Err(RunError::TargetBelow { accepted, target });
+    }
+    let spent = summary.spent.saturating_add(summary.unconfirmed);
+    match config.budget {
+        Some(budget) if spent > budget => Err(RunError::BudgetBelow { spent, budget }),
+        _ => Ok(()),
+    }
+}
+
+/// A request that is larger than a minute's tokens could never be sent within the limit.
+fn check_limit(config: &RunConfig, judge: &Judge) -> Result<(), RunError> {
+    let Some(limit) = config.pace.limits.tokens_per_minute else { return Ok(()) };
+    let prompt = first_prompt_estimate(typical_body_bytes(config, judge));
+    let needed = prompt + u64::from(config.request.max_output_tokens);
+    if needed > limit { Err(RunError::RequestOverLimit { needed, limit }) } else { Ok(()) }
+}
+
+/// Reads a stored body again.
+pub(super) fn read(
+    provider: &dyn Provider,
+    config: &RunConfig,
+    response: &StoredResponse,
+) -> (Vec<crate::template::Item>, bool) {
+    let examples = response.examples.len();
+    let (items, decoded) = read_body(provider, config.request.template, &response.body, examples);
+    (items, decoded.is_ok())
+}

@@ -1,0 +1,72 @@
+//! The totals for scripts: `summary.json` and `status --json`. Money is a decimal string.
+
+use serde_json::{Map, Value, json};
+
+use super::RunReport;
+use crate::event::Stage;
+use crate::summary::Summary;
+use crate::usd::Usd;
+
+/// The report as a JSON object, pretty-printed, with a final line break.
+pub fn to_json(report: &RunReport) -> String {
+    let summary = &report.summary;
+    let attempts = &summary.attempts;
+    let usage = &summary.usage;
+    let value = json!({
+        "run": report.run.display().to_string(),
+        "state": report.state.as_str(),
+        "stop_reason": report.stop_reason.map(crate::summary::StopReason::as_str),
+        "message": report.message,
+        "provider": report.provider,
+        "model": report.model,
+        "simulated": report.simulated,
+        "accepted": summary.accepted,
+        "target": report.target,
+        "candidates": summary.candidates(),
+        "acceptance_rate": summary.acceptance_rate(),
+        "rejections": rejections(summary),
+        "requests": summary.requests,
+        "attempts": attempts.sent,
+        "retries": summary.retries(),
+        "responses": attempts.answered,
+        "rate_limited": attempts.rate_limited,
+        "refused": attempts.refused,
+        "unconfirmed_attempts": attempts.unconfirmed,
+        "unjudged_responses": summary.unjudged_responses,
+        "tokens": {
+            "input": usage.input,
+            "cached_input": usage.cached_input,
+            "cache_write": usage.cache_write,
+            "output": usage.output,
+            "reasoning": usage.reasoning,
+        },
+        "budget_usd": report.budget.map(money),
+        "spent_usd": money(summary.spent),
+        "reserved_usd": money(summary.reserved),
+        "unconfirmed_usd": money(summary.unconfirmed),
+        "usd_per_1000_tasks": summary.usd_per_thousand().map(money),
+        "active_seconds": seconds(summary.active_ms),
+    });
+    format!("{value:#}\n")
+}
+
+fn money(amount: Usd) -> String {
+    amount.to_string()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are far below 2^52")]
+fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1_000.0
+}
+
+/// `{"filter": {"too_short": 12}}`, with every stage there.
+fn rejections(summary: &Summary) -> Value {
+    let mut stages: Map<String, Value> =
+        Stage::ALL.iter().map(|stage| (stage.as_str().to_owned(), json!({}))).collect();
+    for ((stage, rule), count) in &summary.rejections {
+        if let Some(rules) = stages.get_mut(stage.as_str()) {
+            rules[rule.as_str()] = json!(count);
+        }
+    }
+    Value::Object(stages)
+}

@@ -1,0 +1,225 @@
+//! The totals for a person.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{RunReport, count, duration};
+use crate::event::Stage;
+use crate::summary::{RunState, StopReason};
+
+/// The report as plain lines of at most 80 columns, but for long paths and messages.
+pub fn to_text(report: &RunReport) -> String {
+    let mut lines = Lines(String::new());
+    if report.simulated {
+        lines.raw("SIMULATED: every task here is made up. Do not train on it.");
+    }
+    lines.row("run", &report.run.display().to_string());
+    lines.row("source", &format!("{} · {}", report.provider, report.model));
+    lines.row("state", &state(report));
+    tasks(&mut lines, report);
+    money(&mut lines, report);
+    requests(&mut lines, report);
+    lines.row("time", &duration(Duration::from_millis(report.summary.active_ms)));
+    lines.0
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn raw(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    fn row(&mut self, label: &str, value: &str) {
+        self.raw(&format!("{label:<12} {value}"));
+    }
+}
+
+fn state(report: &RunReport) -> String {
+    let text = match (report.state, report.stop_reason) {
+        (RunState::Running, _) => "running",
+        (RunState::Crashed, _) => "ended without a word; the same command goes on",
+        (_, Some(StopReason::Target)) => "done: the target is reached",
+        (_, Some(StopReason::Budget)) => "stopped: the budget is used up",
+        (_, Some(StopReason::MaxRequests)) => "stopped: --max-requests is reached",
+        (_, Some(StopReason::Interrupted)) => "interrupted; the same command goes on",
+        (_, Some(StopReason::NoProgress)) => "stopped: responses bring nothing new any more",
+        (_, Some(StopReason::Failed)) => "failed; the same command goes on",
+        (RunState::Stopped, None) => "stopped",
+    };
+    match &report.message {
+        Some(message) => format!("{text}: {message}"),
+        None => text.to_owned(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage for display")]
+fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    format!("{:.1}%", 100.0 * part as f64 / whole as f64)
+}
+
+fn tasks(lines: &mut Lines, report: &RunReport) {
+    let summary = &report.summary;
+    let candidates = summary.candidates();
+    lines.row(
+        "accepted",
+        &format!(
+            "{} of {} wanted, {} of {} candidates",
+            count(summary.accepted),
+            count(report.target),
+            percent(summary.accepted, candidates),
+            count(candidates)
+        ),
+    );
+    for stage in Stage::ALL {
+        let total = summary.rejected_at(stage);
+        if total == 0 {
+            continue;
+        }
+        let mut rules: Vec<(&str, u64)> = summary
+            .rejections
+            .iter()
+            .filter(|((at, _), _)| *at == stage)
+            .map(|((_, rule), count)| (rule.as_str(), *count))
+            .collect();
+        rules.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        let mut detail = String::new();
+        for (rule, number) in rules {
+            // Writing to a String cannot fail.
+            drop(write!(detail, "  {rule} {}", count(number)));
+        }
+        let share = percent(total, candidates);
+        lines.row(&format!("- {}", stage.as_str()), &format!("{} ({share}){detail}", count(total)));
+    }
+    if summary.unjudged_responses > 0 {
+        let number = count(summary.unjudged_responses);
+        lines.row("kept", &format!("{number} responses beyond the target, for a higher one"));
+    }
+}
+
+fn money(lines: &mut Lines, report: &RunReport) {
+    let summary = &report.summary;
+    let budget = report.budget.map_or("no budget".to_owned(), |b| format!("of {}", b.display(2)));
+    let mut spent = format!("{} {budget}", summary.spent.display(4));
+    for (amount, what) in [(summary.reserved, "reserved"), (summary.unconfirmed, "unconfirmed")] {
+        if !amount.is_zero() {
+            drop(write!(spent, ", {} {what}", amount.display(4)));
+        }
+    }
+    lines.row("spent", &spent);
+    if let Some(each) = summary.usd_per_thousand() {
+        lines.row("price", &format!("{} per 1,000 accepted tasks", each.display(4)));
+    }
+    let usage = &summary.usage;
+    let mut tokens = format!("{} input", count(usage.input));
+    for (number, what) in [
+        (usage.cached_input, "cached input"),
+        (usage.cache_write, "cache write"),
+        (usage.output, "output"),
+    ] {
+        if number > 0 {
+            drop(write!(tokens, ", {} {what}", count(number)));
+        }
+    }
+    if usage.reasoning > 0 {
+        drop(write!(tokens, " ({} of it reasoning)", count(usage.reasoning)));
+    }
+    lines.row("tokens", &tokens);
+}
+
+fn requests(lines: &mut Lines, report: &RunReport) {
+    let (summary, attempts) = (&report.summary, &report.summary.attempts);
+    let mut text = format!("{} requests", count(summary.requests));
+    for (number, what) in [
+        (summary.retries(), "retries"),
+        (attempts.rate_limited, "rate limited"),
+        (attempts.refused, "refused"),
+        (attempts.unconfirmed, "unconfirmed"),
+    ] {
+        if number > 0 {
+            drop(write!(text, ", {} {what}", count(number)));
+        }
+    }
+    lines.row("sent", &text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::TokenUsage;
+    use crate::summary::{AttemptCounts, Rejections, Summary};
+    use crate::usd::Usd;
+
+    fn report() -> RunReport {
+        RunReport {
+            run: "output/demo".into(),
+            provider: "simulated".into(),
+            model: "simulated".into(),
+            simulated: true,
+            target: 2_000,
+            budget: Some("5".parse().unwrap()),
+            state: RunState::Stopped,
+            stop_reason: Some(StopReason::Target),
+            message: None,
+            summary: Summary {
+                accepted: 2_000,
+                rejections: Rejections::from([
+                    ((Stage::Parse, "truncated".to_owned()), 3),
+                    ((Stage::Novelty, "rouge-l".to_owned()), 611),
+                    ((Stage::Filter, "keyword".to_owned()), 41),
+                    ((Stage::Filter, "too_short".to_owned()), 45),
+                ]),
+                requests: 277,
+                attempts: AttemptCounts {
+                    sent: 282,
+                    answered: 275,
+                    rate_limited: 4,
+                    refused: 2,
+                    unconfirmed: 1,
+                },
+                unjudged_responses: 2,
+                usage: TokenUsage { input: 254_321, output: 300_000, ..TokenUsage::default() },
+                spent: "0.21814815".parse().unwrap(),
+                reserved: Usd::ZERO,
+                unconfirmed: "0.0035".parse().unwrap(),
+                active_ms: 65_400,
+            },
+        }
+    }
+
+    #[test]
+    fn a_finished_run_reads_like_this() {
+        insta::assert_snapshot!(to_text(&report()), @r"
+        SIMULATED: every task here is made up. Do not train on it.
+        run          output/demo
+        source       simulated · simulated
+        state        done: the target is reached
+        accepted     2,000 of 2,000 wanted, 74.1% of 2,700 candidates
+        - parse      3 (0.1%)  truncated 3
+        - filter     86 (3.2%)  too_short 45  keyword 41
+        - novelty    611 (22.6%)  rouge-l 611
+        kept         2 responses beyond the target, for a higher one
+        spent        $0.2182 of $5.00, $0.0035 unconfirmed
+        price        $0.1109 per 1,000 accepted tasks
+        tokens       254,321 input, 300,000 output
+        sent         277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
+        time         1m 05s
+        ");
+    }
+
+    #[test]
+    fn a_script_reads_money_as_decimal_strings() {
+        let value: serde_json::Value =
+            serde_json::from_str(&super::super::to_json(&report())).unwrap();
+        assert_eq!(value["stop_reason"], "target");
+        assert_eq!(value["spent_usd"], "0.21814815");
+        assert_eq!(value["unconfirmed_usd"], "0.0035");
+        assert_eq!(value["budget_usd"], "5");
+        assert_eq!(value["rejections"]["filter"]["keyword"], 41);
+        assert_eq!(value["requests"], 277);
+    }
+}
