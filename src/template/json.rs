@@ -146,7 +146,8 @@ mod tests {
         let rendered = Json.render(&EXAMPLES, 10);
         let user = contents(&rendered)[1];
         let (start, end) = (user.find("\n[").unwrap(), user.rfind(']').unwrap());
-        let rows: Vec<serde_json::Value> = serde_json::from_str(&user[start..=end]).unwrap();
+        let rows: Vec<serde_json::Value> =
+            serde_json::from_str(user.get(start..=end).unwrap()).unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[1]["output"], EXAMPLES[1].output);
     }

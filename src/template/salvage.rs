@@ -266,10 +266,10 @@ mod tests {
         #[test]
         fn a_cut_list_gives_exactly_its_whole_tasks(tasks in tasks(), wrapped: bool) {
             let (text, ends) = list_of(&tasks, wrapped);
-            for cut in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
-                let whole = ends.iter().filter(|end| **end <= cut).count();
-                let items = salvage(&text[..cut]);
-                prop_assert_eq!(&candidates(&items), &tasks[..whole], "{}", &text[..cut]);
+            for prefix in (0..=text.len()).filter_map(|cut| text.get(..cut)) {
+                let whole = ends.iter().filter(|end| **end <= prefix.len()).count();
+                let items = salvage(prefix);
+                prop_assert_eq!(&candidates(&items), &tasks[..whole], "{}", prefix);
                 prop_assert!(rules(&items).len() <= 1);
             }
         }

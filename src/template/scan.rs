@@ -171,7 +171,8 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<(&str, Ending)> {
-        find_objects(text).iter().map(|span| (&text[span.start..span.end], span.ending)).collect()
+        let piece = |span: &Span| (text.get(span.start..span.end).unwrap(), span.ending);
+        find_objects(text).iter().map(piece).collect()
     }
 
     #[test]
