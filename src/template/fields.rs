@@ -1,0 +1,157 @@
+//! Reads one JSON value as a task, tolerant of how models name and type the fields.
+
+use serde_json::{Map, Value};
+
+use super::Item;
+use crate::task::Candidate;
+
+/// The most characters a field may have.
+const MAX_FIELD_CHARS: usize = 100_000;
+/// Names of each field, in lower case, the best first.
+const INSTRUCTION: &[&str] = &["instruction"];
+const INPUT: &[&str] = &["input", "context"];
+const OUTPUT: &[&str] = &["output", "response", "answer", "completion"];
+/// What models write where there is no input.
+const NO_INPUT: [&str; 3] = ["<noinput>", "n/a", "none"];
+
+/// Reads an element of the list of tasks.
+pub(super) fn read_task(value: &Value) -> Item {
+    let Value::Object(fields) = value else {
+        return Item::defect("not_an_object", &value.to_string());
+    };
+    match read_fields(fields) {
+        Ok(task) => Item::Candidate(task),
+        Err(rule) => Item::defect(rule, &value.to_string()),
+    }
+}
+
+/// Whether the object has an instruction of its own, so that it is a task and not a wrapper.
+pub(super) fn has_instruction(object: &Map<String, Value>) -> bool {
+    get(object, INSTRUCTION).is_some()
+}
+
+/// The first value whose key is one of `names`, in any case.
+///
+/// A key that is null counts as absent.
+pub(super) fn get<'v>(object: &'v Map<String, Value>, names: &[&str]) -> Option<&'v Value> {
+    let present = |name: &&str| {
+        let any_case = || object.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+        let value = object.get(*name).or_else(|| any_case().map(|(_, value)| value));
+        value.filter(|value| !value.is_null())
+    };
+    names.iter().find_map(present)
+}
+
+fn read_fields(fields: &Map<String, Value>) -> Result<Candidate, &'static str> {
+    let instruction = get(fields, INSTRUCTION).map(text_of).unwrap_or_default();
+    if instruction.is_empty() {
+        return Err("missing_instruction");
+    }
+    let output = get(fields, OUTPUT).map(text_of).ok_or("missing_output")?;
+    let mut input = get(fields, INPUT).map(text_of).unwrap_or_default();
+    if NO_INPUT.iter().any(|word| input.eq_ignore_ascii_case(word)) {
+        input.clear();
+    }
+    if [&instruction, &input, &output].into_iter().any(|field| is_oversized(field)) {
+        return Err("oversized_item");
+    }
+    Ok(Candidate { instruction, input, output })
+}
+
+fn is_oversized(field: &str) -> bool {
+    // Bytes first: they are at least as many as the characters, and known.
+    field.len() > MAX_FIELD_CHARS && field.chars().count() > MAX_FIELD_CHARS
+}
+
+/// A value as clean text: strings as they are, lists of strings as lines, the rest as JSON.
+fn text_of(value: &Value) -> String {
+    let strings = |list: &Vec<Value>| {
+        let strings = list.iter().map(Value::as_str);
+        strings.collect::<Option<Vec<_>>>().map(|lines| lines.join("\n"))
+    };
+    let lines = value.as_array().and_then(strings);
+    match (value, lines) {
+        (Value::Null, _) => String::new(),
+        (Value::String(text), _) => clean(text),
+        (_, Some(lines)) => clean(&lines),
+        _ => value.to_string(),
+    }
+}
+
+/// Trims, makes line ends `\n` and drops the other C0 control characters except tabs.
+///
+/// A form feed or backspace before a letter is given back as `\f` or `\b`: it is the start of an
+/// unescaped LaTeX command, such as `\frac` or `\beta`, which JSON reads as an escape.
+fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let before_letter = chars.peek().is_some_and(char::is_ascii_alphabetic);
+        match c {
+            '\u{c}' if before_letter => cleaned.push_str("\\f"),
+            '\u{8}' if before_letter => cleaned.push_str("\\b"),
+            '\n' | '\t' => cleaned.push(c),
+            '\0'..='\u{1f}' => {}
+            _ => cleaned.push(c),
+        }
+    }
+    cleaned.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::{candidates, rules, task};
+    use super::*;
+
+    #[test]
+    fn tolerates_names_and_types() {
+        let cases = [
+            (json!({"Instruction": " a ", "INPUT": "b", "Output": "c"}), ("a", "b", "c")),
+            (json!({"instruction": "a", "context": "b", "response": "c"}), ("a", "b", "c")),
+            (json!({"instruction": "a", "answer": 4.5}), ("a", "", "4.5")),
+            (json!({"instruction": "a", "input": null, "completion": false}), ("a", "", "false")),
+            (json!({"instruction": "a", "output": "b", "answer": "c"}), ("a", "", "b")),
+            (json!({"instruction": "a", "output": null, "answer": "c"}), ("a", "", "c")),
+            (json!({"instruction": "a", "output": ["b", "c"]}), ("a", "", "b\nc")),
+            (json!({"instruction": "a", "output": ["b", 1]}), ("a", "", "[\"b\",1]")),
+            (json!({"instruction": "a", "output": {"b": 1}}), ("a", "", "{\"b\":1}")),
+            (json!({"instruction": "a", "input": "<NoInput>", "output": ""}), ("a", "", "")),
+            (json!({"instruction": "a", "input": " N/A", "output": "None"}), ("a", "", "None")),
+            (json!({"instruction": "a", "input": "none", "output": "n/a"}), ("a", "", "n/a")),
+            (json!({"instruction": "a\r\nb", "output": "\u{0}c\u{1b}\td\r"}), ("a\nb", "", "c\td")),
+            (
+                json!({"instruction": "a", "output": "\u{c}rac \u{8}eta \u{c}"}),
+                ("a", "", r"\frac \beta"),
+            ),
+        ];
+        for (value, (instruction, input, output)) in cases {
+            let items = [read_task(&value)];
+            assert_eq!(candidates(&items), [task(instruction, input, output)], "{value}");
+        }
+    }
+
+    #[test]
+    fn names_what_is_missing() {
+        let cases = [
+            (json!({"output": "b"}), "missing_instruction"),
+            (json!({"instruction": " \u{1} ", "output": "b"}), "missing_instruction"),
+            (json!({"instruction": null, "output": "b"}), "missing_instruction"),
+            (json!({"instruction": "a"}), "missing_output"),
+            (json!({"instruction": "a", "output": null}), "missing_output"),
+            (json!(["a", "b"]), "not_an_object"),
+            (json!("a"), "not_an_object"),
+        ];
+        for (value, rule) in cases {
+            assert_eq!(rules(&[read_task(&value)]), [rule], "{value}");
+        }
+    }
+
+    #[test]
+    fn the_size_limit_counts_characters() {
+        let of = |n| json!({"instruction": "a", "output": "é".repeat(n)});
+        assert_eq!(rules(&[read_task(&of(MAX_FIELD_CHARS))]), [""; 0]);
+        assert_eq!(rules(&[read_task(&of(MAX_FIELD_CHARS + 1))]), ["oversized_item"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! Mends the faults that models make in JSON, so that a strict parser can read the rest.
+
+/// The text of one JSON object with these faults mended, in one pass:
+///
+/// - control characters inside strings, such as raw newlines, become escapes;
+/// - a backslash that begins no escape of JSON, as in `\alpha`, becomes two; `\'` becomes `'`;
+/// - a lone surrogate, such as `\ud800`, becomes U+FFFD;
+/// - a comma before a closing bracket goes.
+pub(super) fn repair(object: &str) -> String {
+    let mut mended = String::with_capacity(object.len() + object.len() / 16);
+    let mut rest = object;
+    while let Some((c, after)) = split_first(rest) {
+        rest = match c {
+            '"' => copy_string(after, &mut mended),
+            ',' if closes(after) => after,
+            _ => {
+                mended.push(c);
+                after
+            }
+        };
+    }
+    mended
+}
+
+/// Whether the next thing in `text` is a closing bracket.
+fn closes(text: &str) -> bool {
+    text.trim_ascii_start().starts_with(['}', ']'])
+}
+
+/// Copies a string whose opening quote was read, mended, with both quotes; gives what follows.
+fn copy_string<'t>(text: &'t str, mended: &mut String) -> &'t str {
+    mended.push('"');
+    let mut rest = text;
+    while let Some((c, after)) = split_first(rest) {
+        rest = match c {
+            '"' => {
+                mended.push('"');
+                return after;
+            }
+            '\\' => copy_escape(after, mended),
+            '\0'..='\u{1f}' => {
+                push_unicode_escape(u32::from(c), mended);
+                after
+            }
+            _ => {
+                mended.push(c);
+                after
+            }
+        };
+    }
+    rest
+}
+
+/// Copies what follows a backslash inside a string, mended; gives what follows.
+fn copy_escape<'t>(text: &'t str, mended: &mut String) -> &'t str {
+    match split_first(text) {
+        Some(('u', _)) => copy_unicode_escape(text, mended),
+        Some((c @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't'), after)) => {
+            mended.push('\\');
+            mended.push(c);
+            after
+        }
+        Some(('\'', after)) => {
+            mended.push('\'');
+            after
+        }
+        _ => {
+            mended.push_str("\\\\");
+            text
+        }
+    }
+}
+
+/// Copies `uXXXX`, or the two escapes of a surrogate pair; gives what follows.
+fn copy_unicode_escape<'t>(text: &'t str, mended: &mut String) -> &'t str {
+    let Some((unit, after)) = code_unit(text) else {
+        mended.push_str("\\\\");
+        return text;
+    };
+    match unit {
+        0xd800..=0xdbff => {
+            let low = after.strip_prefix('\\').and_then(code_unit);
+            if let Some((low @ 0xdc00..=0xdfff, after_pair)) = low {
+                push_unicode_escape(unit, mended);
+                push_unicode_escape(low, mended);
+                return after_pair;
+            }
+            push_unicode_escape(0xfffd, mended);
+        }
+        0xdc00..=0xdfff => push_unicode_escape(0xfffd, mended),
+        _ => push_unicode_escape(unit, mended),
+    }
+    after
+}
+
+/// The number in `uXXXX` and the text after it, when `text` begins with one.
+fn code_unit(text: &str) -> Option<(u32, &str)> {
+    let (digits, after) = text.strip_prefix('u')?.split_at_checked(4)?;
+    // `from_str_radix` alone would take a sign.
+    let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let unit = u32::from_str_radix(digits, 16).ok().filter(|_| hex)?;
+    Some((unit, after))
+}
+
+fn push_unicode_escape(unit: u32, mended: &mut String) {
+    use std::fmt::Write;
+    write!(mended, "\\u{unit:04x}").expect("writing to a String cannot fail");
+}
+
+fn split_first(text: &str) -> Option<(char, &str)> {
+    let mut chars = text.chars();
+    let first = chars.next()?;
+    Some((first, chars.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn mends_each_fault() {
+        let cases = [
+            ("{\"a\":\"x\ny\tz\u{1}\"}", "x\ny\tz\u{1}"),
+            (r#"{"a":"\alpha \(x\) C:\dir \'q\'"}"#, r"\alpha \(x\) C:\dir 'q'"),
+            (r#"{"a":"\underline \u12 \u+123"}"#, r"\underline \u12 \u+123"),
+            (
+                r#"{"a":"\ud800 \udc00 \ud83d\ude00 \ud800\u0041"}"#,
+                "\u{fffd} \u{fffd} 😀 \u{fffd}A",
+            ),
+            (r#"{"a":"\"q\" \\ \n, }", }"#, "\"q\" \\ \n, }"),
+        ];
+        for (broken, expected) in cases {
+            assert!(serde_json::from_str::<Value>(broken).is_err(), "{broken}");
+            let mended: Value = serde_json::from_str(&repair(broken)).unwrap();
+            assert_eq!(mended["a"], expected, "{broken}");
+        }
+        let mended: Value = serde_json::from_str(&repair("{\"a\":[1,2, ],\n}")).unwrap();
+        assert_eq!(mended, json!({"a": [1, 2]}));
+    }
+
+    proptest! {
+        #[test]
+        fn leaves_valid_json_its_value(key in ".*", text in any::<String>()) {
+            let value = json!({ key: [text, 1.5, null, true], "n": {} });
+            let mended: Value = serde_json::from_str(&repair(&value.to_string())).unwrap();
+            prop_assert_eq!(mended, value);
+        }
+    }
+}
