@@ -119,10 +119,10 @@ fn levels<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// Whether this level is, or wraps, an error of the TLS library. The source of an `io::Error` is the
-/// source of what it wraps, so the wrapped error itself needs a look.
+/// source of what it wraps, so the wrapped error itself needs a look; it may be another `io::Error`.
 fn is_tls(level: &(dyn Error + 'static)) -> bool {
     let wrapped = level.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    level.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+    level.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
 }
 
 /// The messages of all levels; those that only name a layer of the HTTP library are left out unless
@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn a_tls_error_is_found_inside_an_io_error() {
         let inner = rustls::Error::General("no".to_owned());
-        assert!(is_tls(&io::Error::new(io::ErrorKind::InvalidData, inner)));
+        let once = io::Error::new(io::ErrorKind::InvalidData, inner);
+        assert!(is_tls(&once));
+        assert!(is_tls(&io::Error::other(once)));
         assert!(!is_tls(&io::Error::other("certificate")));
     }
 }

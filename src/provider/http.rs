@@ -343,3 +343,58 @@ impl fmt::Debug for HttpClient {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(base_url: &str, concurrency: usize) -> HttpClient {
+        let long = Duration::from_secs(60);
+        let settings = HttpSettings {
+            base_url: base_url.to_owned(),
+            api_key: None,
+            connect_timeout: long,
+            read_timeout: long,
+            total_timeout: long,
+            max_body_bytes: 1000,
+            concurrency,
+        };
+        HttpClient::new(settings).unwrap()
+    }
+
+    #[test]
+    fn https_gets_enough_connections_for_its_streams() {
+        let lanes = |url, concurrency| lane_count(&BaseUrl::parse(url).unwrap(), concurrency);
+        for (concurrency, expected) in [(0, 1), (1, 1), (80, 1), (81, 2), (1000, 13)] {
+            assert_eq!(lanes("https://host/v1", concurrency), expected, "{concurrency}");
+            assert_eq!(lanes("http://host/v1", concurrency), 1);
+        }
+    }
+
+    #[test]
+    fn requests_go_to_the_least_busy_lane_and_give_their_place_back() {
+        let mut client = client("http://127.0.0.1:1", 1);
+        client.lanes.push(Lane { client: Client::new(), in_flight: AtomicUsize::new(0) });
+        let load = |client: &HttpClient| -> Vec<usize> {
+            client.lanes.iter().map(|lane| lane.in_flight.load(Ordering::Relaxed)).collect()
+        };
+        let first = client.least_busy();
+        let second = client.least_busy();
+        let third = client.least_busy();
+        assert_eq!(load(&client), [2, 1]);
+        drop((first, third));
+        assert_eq!(load(&client), [0, 1]);
+        drop(second);
+        assert_eq!(load(&client), [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_request_gives_its_place_back() {
+        // Bound but never accepted: the request stays in flight until it is dropped.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = client(&format!("http://{}", listener.local_addr().unwrap()), 1);
+        let post = client.post("completions", Vec::new(), "1");
+        assert!(tokio::time::timeout(Duration::from_millis(50), post).await.is_err());
+        assert_eq!(client.lanes[0].in_flight.load(Ordering::Relaxed), 0);
+    }
+}
