@@ -42,8 +42,8 @@ fn conversation() -> Prompt {
     Prompt::Messages(vec![turn(Role::System, "Be brief."), turn(Role::User, "Say \"hi\"\n")])
 }
 
-fn encoded(provider: &dyn Provider, request: &CompletionRequest, quirks: &Quirks) -> Value {
-    serde_json::from_slice(&provider.encode(request, quirks)).unwrap()
+fn encoded(provider: &dyn Provider, request: &CompletionRequest, quirks: Quirks) -> Value {
+    serde_json::from_slice(&provider.encode(request, &quirks)).unwrap()
 }
 
 #[test]
@@ -69,11 +69,11 @@ fn every_request_is_json_that_names_the_model_and_bounds_the_output() {
     for provider in PROVIDERS {
         for prompt in [conversation(), Prompt::Text("1. Instruction:".to_owned())] {
             let request = request(prompt);
-            let full = encoded(*provider, &request, &Quirks::default());
+            let full = encoded(*provider, &request, Quirks::default());
             assert_eq!((&full["model"], &full["max_tokens"]), (&json!("some-model"), &json!(512)));
             assert_eq!((&full["temperature"], &full["top_p"]), (&json!(0.7), &json!(0.9)));
             assert_eq!(full["stop"], json!(["\n20."]));
-            let bare = encoded(*provider, &request, &none);
+            let bare = encoded(*provider, &request, none);
             assert_eq!(bare["max_completion_tokens"], 512);
             for absent in
                 ["max_tokens", "temperature", "top_p", "stop", "response_format", "n", "stream"]
@@ -90,7 +90,7 @@ fn values_that_json_cannot_hold_are_left_out() {
     request.temperature = Some(f64::NAN);
     request.top_p = Some(f64::INFINITY);
     for provider in PROVIDERS {
-        let body = encoded(*provider, &request, &Quirks::default());
+        let body = encoded(*provider, &request, Quirks::default());
         assert!(body.get("temperature").is_none() && body.get("top_p").is_none());
     }
 }

@@ -9,7 +9,7 @@ use super::key::ApiKey;
 
 /// The longest wait that a header can ask for: one hour. A server that names more is asked again
 /// after this time.
-pub const MAX_WAIT: Duration = Duration::from_secs(3600);
+pub const MAX_WAIT: Duration = Duration::from_hours(1);
 
 /// A number of seconds from here on is a date since the Unix epoch (2001-09-09), not a wait.
 const EPOCH_SECONDS_FROM: f64 = 1e9;
@@ -17,7 +17,7 @@ const EPOCH_SECONDS_FROM: f64 = 1e9;
 const EPOCH_MILLISECONDS_FROM: f64 = 1e12;
 
 /// Names of the reset headers with the header that says how much of that limit is left: OpenAI and
-/// its followers, Anthropic, Cerebras, OpenRouter, the IETF draft.
+/// its followers, Anthropic, Cerebras, `OpenRouter`, the IETF draft.
 const RESETS: &[(&str, &str)] = &[
     ("x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"),
     ("x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"),
@@ -150,7 +150,7 @@ mod tests {
 
     /// 2026-01-01T00:00:00Z.
     fn now() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+        UNIX_EPOCH + Duration::from_hours(490_896)
     }
 
     fn read(pairs: &[(&'static str, &str)]) -> ResponseHeaders {
@@ -194,9 +194,7 @@ mod tests {
         ] {
             assert_eq!(milliseconds(text), Some(expected), "{text}");
         }
-        for text in
-            ["", "soon", "NaN", "5 parsecs", "m5", "1.2.3s", "5", "s"].iter().filter(|t| **t != "5")
-        {
+        for text in ["", "soon", "NaN", "5 parsecs", "m5", "1.2.3s", "s"] {
             assert_eq!(milliseconds(text), None, "{text}");
         }
     }
@@ -218,7 +216,7 @@ mod tests {
             ("x-ratelimit-reset-tokens", "6m0s"),
             ("x-ratelimit-remaining-tokens", "0"),
         ];
-        assert_eq!(read(&headers).rate_limit_reset, Some(Duration::from_secs(360)));
+        assert_eq!(read(&headers).rate_limit_reset, Some(Duration::from_mins(6)));
         let unknown = [headers[0], headers[2]];
         assert_eq!(read(&unknown).rate_limit_reset, Some(Duration::from_millis(120)));
     }

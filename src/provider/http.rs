@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::failure::{Failure, FailureKind};
 use super::headers::ResponseHeaders;
 use super::key::ApiKey;
+use super::outcome::Outcome;
 
 /// How much of a refusal's body is read, in bytes: enough for any message.
 const REFUSAL_BYTES: usize = 64 * 1024;
@@ -73,56 +74,6 @@ pub enum HttpError {
         /// The library's reason.
         message: String,
     },
-}
-
-/// How an attempt ended, in terms of what it may have cost (design, invariant 2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A whole 2xx response: settle at the usage in the body, or at the worst case without one. The
-    /// body must be durable before anything reads it.
-    Answered {
-        /// The status, 200 to 299.
-        status: u16,
-        /// What the headers say.
-        headers: ResponseHeaders,
-        /// The raw body after decompression. The key, should the server echo it, is redacted.
-        body: Vec<u8>,
-    },
-    /// Any other status: no charge. The status decides, even when the body broke off.
-    Refused {
-        /// The status, 300 or more.
-        status: u16,
-        /// What the headers say, above all how long to wait.
-        headers: ResponseHeaders,
-        /// What the body says.
-        error: ApiError,
-    },
-    /// No connection was made, so that no request left: no charge.
-    NotSent {
-        /// What went wrong, with its causes.
-        message: String,
-        /// Where it went wrong.
-        kind: FailureKind,
-    },
-    /// The request left, or may have, and no whole answer came: it may be billed. Count it as
-    /// unconfirmed, at its worst case.
-    Unknown {
-        /// What went wrong, with its causes.
-        message: String,
-        /// Where it went wrong.
-        kind: FailureKind,
-    },
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        let Failure { kind, message, may_have_been_sent } = failure;
-        if may_have_been_sent {
-            Self::Unknown { message, kind }
-        } else {
-            Self::NotSent { message, kind }
-        }
-    }
 }
 
 /// A client for one API.
@@ -349,7 +300,7 @@ mod tests {
     use super::*;
 
     fn client(base_url: &str, concurrency: usize) -> HttpClient {
-        let long = Duration::from_secs(60);
+        let long = Duration::from_mins(1);
         let settings = HttpSettings {
             base_url: base_url.to_owned(),
             api_key: None,

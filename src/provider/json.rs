@@ -31,7 +31,7 @@ fn mended(text: &str) -> String {
                 out.push(c);
             }
             '\\' if in_string => after = mend_escape(after, &mut out),
-            c if in_string && c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if in_string && c < ' ' => push_unit(u32::from(c), &mut out),
             '-' | 'N' | 'I' if !in_string => match strip_non_number(rest) {
                 Some(behind) => {
                     out.push_str("null");
@@ -60,14 +60,15 @@ fn mend_escape<'a>(after: &'a str, out: &mut String) -> &'a str {
             chars.as_str()
         }
         Some((unit, behind)) if !(0xd800..0xe000).contains(&unit) => {
-            out.push_str(&format!("\\u{unit:04x}"));
+            push_unit(unit, out);
             behind
         }
         Some((high, behind)) => {
             let low = behind.strip_prefix('\\').and_then(unicode_escape);
             match low {
                 Some((low, end)) if high < 0xdc00 && (0xdc00..0xe000).contains(&low) => {
-                    out.push_str(&format!("\\u{high:04x}\\u{low:04x}"));
+                    push_unit(high, out);
+                    push_unit(low, out);
                     end
                 }
                 _ => {
@@ -77,6 +78,13 @@ fn mend_escape<'a>(after: &'a str, out: &mut String) -> &'a str {
             }
         }
     }
+}
+
+/// Writes a UTF-16 code unit as `\uXXXX`.
+fn push_unit(unit: u32, out: &mut String) {
+    let digit = |shift: u32| char::from_digit((unit >> shift) & 0xf, 16).expect("under 16");
+    out.push_str("\\u");
+    out.extend([12, 8, 4, 0].map(digit));
 }
 
 /// The code unit of `uXXXX` at the start of `text`, and what follows it.

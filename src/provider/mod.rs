@@ -17,7 +17,9 @@ mod json;
 mod key;
 mod openai;
 mod openai_completions;
+mod outcome;
 mod quirks;
+mod refusal;
 mod wire;
 
 #[cfg(test)]
@@ -28,14 +30,16 @@ mod http_tests;
 use std::fmt;
 
 pub use base_url::BaseUrlError;
-pub use error::{ApiError, Refusal, classify};
+pub use error::ApiError;
 pub use failure::FailureKind;
 pub use headers::{MAX_WAIT, ResponseHeaders};
-pub use http::{HttpClient, HttpError, HttpSettings, Outcome};
+pub use http::{HttpClient, HttpError, HttpSettings};
 pub use key::{ApiKey, ApiKeyError};
 pub use openai::OpenAi;
 pub use openai_completions::OpenAiCompletions;
+pub use outcome::Outcome;
 pub use quirks::Quirks;
+pub use refusal::{Refusal, classify};
 
 use crate::chat::{Completion, CompletionRequest};
 

@@ -46,7 +46,7 @@ pub(super) struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     /// The parameters of `request` that this server takes.
-    pub(super) fn new(request: &'a CompletionRequest, quirks: &Quirks) -> Self {
+    pub(super) fn new(request: &'a CompletionRequest, quirks: Quirks) -> Self {
         let limit = request.max_output_tokens;
         // JSON has no NaN or infinity: such a value is the same as none.
         let sampling = |value: Option<f64>| value.filter(|v| quirks.sampling && v.is_finite());
@@ -116,7 +116,7 @@ impl Provider for OpenAi {
         let body = Request {
             model: &request.model,
             messages: messages(&request.prompt),
-            parameters: Parameters::new(request, quirks),
+            parameters: Parameters::new(request, *quirks),
             response_format: schema.map(ResponseFormat::new),
         };
         serde_json::to_vec(&body).expect("strings and numbers always serialize")

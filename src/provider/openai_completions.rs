@@ -61,7 +61,7 @@ impl Provider for OpenAiCompletions {
         let body = Request {
             model: &request.model,
             prompt: prompt_text(&request.prompt),
-            parameters: Parameters::new(request, quirks),
+            parameters: Parameters::new(request, *quirks),
         };
         serde_json::to_vec(&body).expect("strings and numbers always serialize")
     }

@@ -62,7 +62,7 @@ struct Usage {
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(default, deserialize_with = "object")]
     completion_tokens_details: Option<CompletionDetails>,
-    /// DeepSeek's name for cached tokens.
+    /// `DeepSeek`'s name for cached tokens.
     #[serde(default, deserialize_with = "count")]
     prompt_cache_hit_tokens: Option<u64>,
 }
@@ -71,7 +71,7 @@ struct Usage {
 struct PromptDetails {
     #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
-    /// OpenRouter's name for tokens written to a cache.
+    /// `OpenRouter`'s name for tokens written to a cache.
     #[serde(default, deserialize_with = "count")]
     cache_write_tokens: Option<u64>,
 }
