@@ -150,6 +150,18 @@ fn chain_text(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::http::install_crypto;
+
+    #[tokio::test]
+    async fn an_unknown_host_is_a_dns_failure_before_the_send() {
+        install_crypto();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        // Empty labels are refused by the resolver itself, so this test asks no name server.
+        let error = client.get("http://no..such..host/").send().await.unwrap_err();
+        let failure = Failure::of(error, None);
+        assert_eq!((failure.kind, failure.may_have_been_sent), (FailureKind::Dns, false));
+        assert!(failure.message.starts_with("dns error: "), "{}", failure.message);
+    }
 
     #[test]
     fn a_tls_error_is_found_inside_an_io_error() {

@@ -269,7 +269,7 @@ fn lane_count(base_url: &BaseUrl, concurrency: usize) -> usize {
 }
 
 /// Chooses ring for the whole process; a choice made before stays.
-fn install_crypto() {
+pub(super) fn install_crypto() {
     if CryptoProvider::get_default().is_none()
         && ring::default_provider().install_default().is_err()
     {
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn requests_go_to_the_least_busy_lane_and_give_their_place_back() {
         let mut client = client("http://127.0.0.1:1", 1);
-        client.lanes.push(Lane { client: Client::new(), in_flight: AtomicUsize::new(0) });
+        client.lanes.extend(self::client("http://127.0.0.1:1", 1).lanes);
         let load = |client: &HttpClient| -> Vec<usize> {
             client.lanes.iter().map(|lane| lane.in_flight.load(Ordering::Relaxed)).collect()
         };
