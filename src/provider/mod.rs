@@ -1,1 +1,97 @@
 //! Providers: the wire formats of LLM APIs, and the HTTP client that carries them.
+//!
+//! A [`Provider`] is a pure codec: it turns a request into a body and a body into a completion, and
+//! knows nothing of sockets. So stored bodies can be decoded again without a network. [`HttpClient`]
+//! carries bodies and says what each attempt may have cost ([`Outcome`]).
+//!
+//! A new provider is one file, one line in [`PROVIDERS`] and a folder of replies in `testdata/`;
+//! the conformance tests in `conformance.rs` then run over it.
+
+mod base_url;
+mod error;
+mod excerpt;
+mod failure;
+mod headers;
+mod http;
+mod json;
+mod key;
+mod openai;
+mod openai_completions;
+mod outcome;
+mod quirks;
+mod refusal;
+mod wire;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod http_tests;
+
+use std::fmt;
+
+pub use base_url::BaseUrlError;
+pub use error::ApiError;
+pub use failure::FailureKind;
+pub use headers::{MAX_WAIT, ResponseHeaders};
+pub use http::{HttpClient, HttpError, HttpSettings};
+pub use key::{ApiKey, ApiKeyError};
+pub use openai::OpenAi;
+pub use openai_completions::OpenAiCompletions;
+pub use outcome::Outcome;
+pub use quirks::Quirks;
+pub use refusal::{Refusal, classify};
+
+use crate::chat::{Completion, CompletionRequest};
+
+/// The wire format of one API.
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line for `--help`.
+    fn about(&self) -> &'static str;
+
+    /// The endpoint below the base URL, without a slash at either end.
+    fn path(&self) -> &'static str;
+
+    /// The base URL when none is given.
+    fn default_base_url(&self) -> &'static str;
+
+    /// The environment variable that holds the key when none is named.
+    fn api_key_env(&self) -> &'static str;
+
+    /// The JSON body of a request, without what the server does not take.
+    fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8>;
+
+    /// Reads the body of a 2xx response, whatever is in it.
+    ///
+    /// # Errors
+    ///
+    /// When the body holds no completion. It may have been billed all the same.
+    fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError>;
+}
+
+/// A 2xx body without a completion in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The body is not JSON: a web page, a stream, a cut text.
+    #[error("the answer is not JSON: {excerpt}")]
+    NotJson {
+        /// The beginning of what a person would see of it.
+        excerpt: String,
+    },
+    /// JSON without a choice.
+    #[error("the answer is JSON without any choices")]
+    NoChoices,
+    /// An error object in place of choices.
+    #[error("the answer is an error: {0}")]
+    ErrorObject(ApiError),
+}
+
+/// All providers, in the order of the help text.
+pub static PROVIDERS: &[&dyn Provider] = &[&OpenAi, &OpenAiCompletions];
+
+/// The provider with this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Provider> {
+    PROVIDERS.iter().copied().find(|provider| provider.name() == name)
+}

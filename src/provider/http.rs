@@ -1,0 +1,351 @@
+//! The HTTP client: one `POST`, and an answer that says what it means for the bill.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Request, Response, redirect};
+use rustls::crypto::{CryptoProvider, ring};
+
+use super::base_url::{BaseUrl, BaseUrlError};
+use super::error::ApiError;
+use super::failure::{Failure, FailureKind};
+use super::headers::ResponseHeaders;
+use super::key::ApiKey;
+use super::outcome::Outcome;
+
+/// How much of a refusal's body is read, in bytes: enough for any message.
+const REFUSAL_BYTES: usize = 64 * 1024;
+
+/// Requests a client carries at most over its single HTTP/2 connection. Servers allow 100 streams
+/// and let further ones wait without a word.
+const STREAMS_PER_CLIENT: usize = 80;
+
+/// Below the idle time-outs of common servers (60 s and more), so that a connection is rarely
+/// closed at the moment a request is written to it.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an [`HttpClient`] needs to know.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// Where the API is, such as `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Sent as `Authorization: Bearer`; `None` for servers without keys.
+    pub api_key: Option<ApiKey>,
+    /// The longest time for a connection with its TLS handshake to come up.
+    pub connect_timeout: Duration,
+    /// The longest silence of the server. It covers the wait for the head of the response, and so
+    /// the model's whole working time: minutes.
+    pub read_timeout: Duration,
+    /// The longest time from the send to the last byte of the answer.
+    pub total_timeout: Duration,
+    /// The longest body of an answer, in bytes after decompression.
+    pub max_body_bytes: usize,
+    /// How many requests will be in flight at once, at most.
+    pub concurrency: usize,
+}
+
+impl fmt::Debug for HttpSettings {
+    /// Leaves the key out, and the base URL when it has a password in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base_url = if self.base_url.contains('@') { "(redacted)" } else { &self.base_url };
+        f.debug_struct("HttpSettings")
+            .field("base_url", &base_url)
+            .field("api_key", &self.api_key)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("read_timeout", &self.read_timeout)
+            .field("total_timeout", &self.total_timeout)
+            .field("max_body_bytes", &self.max_body_bytes)
+            .field("concurrency", &self.concurrency)
+            .finish()
+    }
+}
+
+/// An [`HttpClient`] could not be made; nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// The base URL is not one.
+    #[error(transparent)]
+    BaseUrl(#[from] BaseUrlError),
+    /// The HTTP library refused, for example because this machine has no CA certificates.
+    #[error("the HTTP client can't start: {message}")]
+    Client {
+        /// The library's reason.
+        message: String,
+    },
+}
+
+/// A client for one API.
+///
+/// It never follows a redirect, so the key goes to the base URL's host only, and it never sends a
+/// request twice, except where the protocol itself says that the server did not look at the first
+/// (an HTTP/2 `REFUSED_STREAM` or `GOAWAY`, a pooled connection that closed before the write).
+pub struct HttpClient {
+    base_url: BaseUrl,
+    headers: HeaderMap,
+    api_key: Option<ApiKey>,
+    max_body_bytes: usize,
+    lanes: Vec<Lane>,
+}
+
+/// One `reqwest` client, which holds at most one HTTP/2 connection a host.
+struct Lane {
+    client: Client,
+    in_flight: AtomicUsize,
+}
+
+/// A request's place in a lane; given back on drop, also when the request is cancelled.
+struct Place<'a>(&'a Lane);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl HttpClient {
+    /// Prepares a client. Nothing is sent, no name is resolved.
+    ///
+    /// # Errors
+    ///
+    /// When the base URL has a mistake (the message names the mend), or TLS can't be set up.
+    pub fn new(settings: HttpSettings) -> Result<Self, HttpError> {
+        let base_url = BaseUrl::parse(&settings.base_url)?;
+        install_crypto();
+        if settings.api_key.is_some() && !base_url.is_https() && !base_url.is_loopback() {
+            tracing::warn!("the API key goes to {} without encryption", base_url.origin());
+        }
+        let lanes = lane_count(&base_url, settings.concurrency);
+        let lanes =
+            (0..lanes).map(|_| Lane::new(&base_url, &settings)).collect::<Result<_, _>>()?;
+        let headers = fixed_headers(settings.api_key.as_ref());
+        let HttpSettings { api_key, max_body_bytes, .. } = settings;
+        Ok(Self { base_url, headers, api_key, max_body_bytes, lanes })
+    }
+
+    /// Posts a JSON `body` to `path` below the base URL and waits for the whole answer.
+    ///
+    /// `request_id` names the attempt to the server: as `Idempotency-Key`, so that a server which
+    /// knows the header does not bill a repeated request twice, and as `X-Client-Request-Id`.
+    ///
+    /// Dropping the future closes the connection; the attempt then counts as [`Outcome::Unknown`].
+    pub async fn post(&self, path: &str, body: Vec<u8>, request_id: &str) -> Outcome {
+        let place = self.least_busy();
+        let request = match self.request(&place.0.client, path, body, request_id) {
+            Ok(request) => request,
+            Err(failure) => return failure.into(),
+        };
+        let response = match place.0.client.execute(request).await {
+            Ok(response) => response,
+            Err(error) => return Failure::of(error, self.api_key.as_ref()).into(),
+        };
+        let headers =
+            ResponseHeaders::read(response.headers(), SystemTime::now(), self.api_key.as_ref());
+        if response.status().is_success() {
+            self.answer(response, headers).await
+        } else {
+            self.refusal(response, headers).await
+        }
+    }
+
+    /// A place in the lane with the fewest requests, so that no HTTP/2 connection runs out of
+    /// streams while another has some, however long single requests take.
+    fn least_busy(&self) -> Place<'_> {
+        let lane = self
+            .lanes
+            .iter()
+            .min_by_key(|lane| lane.in_flight.load(Ordering::Relaxed))
+            .expect("lane_count is at least one");
+        lane.in_flight.fetch_add(1, Ordering::Relaxed);
+        Place(lane)
+    }
+
+    fn request(
+        &self,
+        client: &Client,
+        path: &str,
+        body: Vec<u8>,
+        request_id: &str,
+    ) -> Result<Request, Failure> {
+        let id = HeaderValue::from_str(request_id).map_err(|error| Failure {
+            kind: FailureKind::Request,
+            message: format!("the request id can't be a header: {error}"),
+            may_have_been_sent: false,
+        })?;
+        client
+            .post(self.base_url.join(path))
+            .headers(self.headers.clone())
+            .header("idempotency-key", id.clone())
+            .header("x-client-request-id", id)
+            .body(body)
+            .build()
+            .map_err(|error| Failure::of(error, self.api_key.as_ref()))
+    }
+
+    async fn answer(&self, mut response: Response, headers: ResponseHeaders) -> Outcome {
+        let status = response.status().as_u16();
+        let limit = self.max_body_bytes;
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > limit => {
+                    return Failure::too_large(limit).into();
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break,
+                Err(error) => return Failure::of(error, self.api_key.as_ref()).into(),
+            }
+        }
+        if let Some(key) = &self.api_key {
+            body = key.scrub_bytes(body);
+        }
+        Outcome::Answered { status, headers, body }
+    }
+
+    async fn refusal(&self, mut response: Response, headers: ResponseHeaders) -> Outcome {
+        let status = response.status();
+        let key = self.api_key.as_ref();
+        let error = if status.is_redirection() {
+            ApiError::from_message(status.as_u16(), &self.redirect_message(&response), key)
+        } else {
+            ApiError::from_body(status.as_u16(), &beginning(&mut response).await, key)
+        };
+        Outcome::Refused { status: status.as_u16(), headers, error }
+    }
+
+    fn redirect_message(&self, response: &Response) -> String {
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let target = location.and_then(|location| self.base_url.origin_of(location));
+        let target = target.as_deref().unwrap_or("an address it does not name");
+        format!("the server redirects to {target}, which is not followed: the key is not sent on")
+    }
+}
+
+/// The first bytes of a refusal's body. Whatever ends it early, the status stands.
+async fn beginning(response: &mut Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < REFUSAL_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(REFUSAL_BYTES);
+    body
+}
+
+impl Lane {
+    fn new(base_url: &BaseUrl, settings: &HttpSettings) -> Result<Self, HttpError> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("instructmill/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(settings.connect_timeout)
+            .read_timeout(settings.read_timeout)
+            .timeout(settings.total_timeout)
+            .pool_max_idle_per_host(settings.concurrency.max(1))
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
+            .http2_keep_alive_while_idle(true);
+        if !base_url.is_https() {
+            // Without TLS no CA certificate is needed, which a container may not have.
+            builder = builder.tls_certs_only([]);
+        }
+        if base_url.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| HttpError::Client {
+            message: Failure::of(error, settings.api_key.as_ref()).message,
+        })?;
+        Ok(Self { client, in_flight: AtomicUsize::new(0) })
+    }
+}
+
+/// How many clients carry `concurrency` requests: plain HTTP opens a connection for each request in
+/// flight, HTTP/2 shares one a client.
+fn lane_count(base_url: &BaseUrl, concurrency: usize) -> usize {
+    if base_url.is_https() { concurrency.div_ceil(STREAMS_PER_CLIENT).max(1) } else { 1 }
+}
+
+/// Chooses ring for the whole process; a choice made before stays.
+pub(super) fn install_crypto() {
+    if CryptoProvider::get_default().is_none()
+        && ring::default_provider().install_default().is_err()
+    {
+        tracing::debug!("another thread has installed a TLS provider");
+    }
+}
+
+/// The headers that every request has.
+fn fixed_headers(api_key: Option<&ApiKey>) -> HeaderMap {
+    let json = HeaderValue::from_static("application/json");
+    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, json.clone()), (ACCEPT, json)]);
+    headers.extend(api_key.map(|key| (AUTHORIZATION, key.bearer())));
+    headers
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient")
+            .field("base_url", &self.base_url.to_string())
+            .field("api_key", &self.api_key)
+            .field("lanes", &self.lanes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(base_url: &str, concurrency: usize) -> HttpClient {
+        let long = Duration::from_mins(1);
+        let settings = HttpSettings {
+            base_url: base_url.to_owned(),
+            api_key: None,
+            connect_timeout: long,
+            read_timeout: long,
+            total_timeout: long,
+            max_body_bytes: 1000,
+            concurrency,
+        };
+        HttpClient::new(settings).unwrap()
+    }
+
+    #[test]
+    fn https_gets_enough_connections_for_its_streams() {
+        let lanes = |url, concurrency| lane_count(&BaseUrl::parse(url).unwrap(), concurrency);
+        for (concurrency, expected) in [(0, 1), (1, 1), (80, 1), (81, 2), (1000, 13)] {
+            assert_eq!(lanes("https://host/v1", concurrency), expected, "{concurrency}");
+            assert_eq!(lanes("http://host/v1", concurrency), 1);
+        }
+    }
+
+    #[test]
+    fn requests_go_to_the_least_busy_lane_and_give_their_place_back() {
+        let mut client = client("http://127.0.0.1:1", 1);
+        client.lanes.extend(self::client("http://127.0.0.1:1", 1).lanes);
+        let load = |client: &HttpClient| -> Vec<usize> {
+            client.lanes.iter().map(|lane| lane.in_flight.load(Ordering::Relaxed)).collect()
+        };
+        let first = client.least_busy();
+        let second = client.least_busy();
+        let third = client.least_busy();
+        assert_eq!(load(&client), [2, 1]);
+        drop((first, third));
+        assert_eq!(load(&client), [0, 1]);
+        drop(second);
+        assert_eq!(load(&client), [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_request_gives_its_place_back() {
+        // Bound but never accepted: the request stays in flight until it is dropped.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = client(&format!("http://{}", listener.local_addr().unwrap()), 1);
+        let post = client.post("completions", Vec::new(), "1");
+        assert!(tokio::time::timeout(Duration::from_millis(50), post).await.is_err());
+        assert_eq!(client.lanes[0].in_flight.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,72 @@
+//! OpenAI legacy completions: one text to continue, as text-davinci-003 did for Alpaca, and as
+//! local servers still do for base models.
+//!
+//! Reference: <https://platform.openai.com/docs/api-reference/completions>.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::openai::Parameters;
+use super::wire::decode_reply;
+use super::{DecodeError, Provider, Quirks};
+use crate::chat::{Completion, CompletionRequest, Prompt};
+
+/// `POST completions`.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenAiCompletions;
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    prompt: Cow<'a, str>,
+    #[serde(flatten)]
+    parameters: Parameters<'a>,
+}
+
+fn prompt_text(prompt: &Prompt) -> Cow<'_, str> {
+    match prompt {
+        Prompt::Text(text) => Cow::Borrowed(text),
+        Prompt::Messages(messages) => {
+            let contents: Vec<&str> =
+                messages.iter().map(|message| message.content.as_str()).collect();
+            Cow::Owned(contents.join("\n\n"))
+        }
+    }
+}
+
+impl Provider for OpenAiCompletions {
+    fn name(&self) -> &'static str {
+        "openai-completions"
+    }
+
+    fn about(&self) -> &'static str {
+        "OpenAI legacy completions: base models that continue a text (set --base-url)"
+    }
+
+    fn path(&self) -> &'static str {
+        "completions"
+    }
+
+    fn default_base_url(&self) -> &'static str {
+        "https://api.openai.com/v1"
+    }
+
+    fn api_key_env(&self) -> &'static str {
+        "OPENAI_API_KEY"
+    }
+
+    /// The API has no `response_format`: a schema in the request is left out.
+    fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8> {
+        let body = Request {
+            model: &request.model,
+            prompt: prompt_text(&request.prompt),
+            parameters: Parameters::new(request, *quirks),
+        };
+        serde_json::to_vec(&body).expect("strings and numbers always serialize")
+    }
+
+    fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {
+        decode_reply(body)
+    }
+}

@@ -1,0 +1,315 @@
+//! The OpenAI wire format: the structs of a reply, shared by chat and legacy completions.
+//!
+//! A reply was paid for, so nothing in it that this program does not know, or that has another type
+//! than documented, may lose the rest: every field is read on its own.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::DecodeError;
+use super::error::ApiError;
+use super::excerpt::{shorten, visible_text};
+use super::json::parse_json;
+use crate::chat::{Completion, FinishReason, TokenUsage};
+
+/// A reply of `chat/completions` or `completions`.
+#[derive(Debug, Deserialize)]
+struct Reply {
+    #[serde(default, deserialize_with = "tolerant")]
+    choices: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "object")]
+    usage: Option<Usage>,
+}
+
+/// One of the answers of a reply: `message` from chat, `text` from legacy completions.
+#[derive(Debug, Default, Deserialize)]
+struct Choice {
+    #[serde(default, deserialize_with = "object")]
+    message: Option<Message>,
+    #[serde(default, deserialize_with = "tolerant")]
+    text: Option<String>,
+    #[serde(default)]
+    finish_reason: Value,
+}
+
+/// What the model says.
+#[derive(Debug, Deserialize)]
+struct Message {
+    #[serde(default, deserialize_with = "tolerant")]
+    content: Option<Content>,
+    #[serde(default, deserialize_with = "tolerant")]
+    refusal: Option<String>,
+}
+
+/// A text, or a list of parts of which those with a text count.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Value>),
+}
+
+/// The token counts of a reply, as servers report them.
+#[derive(Debug, Deserialize)]
+struct Usage {
+    #[serde(default, deserialize_with = "count")]
+    prompt_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    completion_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    total_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "object")]
+    prompt_tokens_details: Option<PromptDetails>,
+    #[serde(default, deserialize_with = "object")]
+    completion_tokens_details: Option<CompletionDetails>,
+    /// `DeepSeek`'s name for cached tokens.
+    #[serde(default, deserialize_with = "count")]
+    prompt_cache_hit_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct PromptDetails {
+    #[serde(default, deserialize_with = "count")]
+    cached_tokens: Option<u64>,
+    /// `OpenRouter`'s name for tokens written to a cache.
+    #[serde(default, deserialize_with = "count")]
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct CompletionDetails {
+    #[serde(default, deserialize_with = "count")]
+    reasoning_tokens: Option<u64>,
+}
+
+/// Reads a field whatever its type; another type than `T` counts as absent.
+fn tolerant<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).ok())
+}
+
+/// [`tolerant`] for a struct, which serde would also read from a list.
+fn object<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(Some(value).filter(Value::is_object).and_then(|value| T::deserialize(value).ok()))
+}
+
+/// Reads a number of tokens: a whole number that is not negative, also written as `12.0` or `"12"`.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    })
+}
+
+/// A float with a whole, not negative value.
+fn whole(number: f64) -> Option<u64> {
+    // 2^53: beyond it a float no longer tells neighbouring whole numbers apart.
+    let believable = (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    believable.then_some(number as u64)
+}
+
+/// Decodes a reply of either kind.
+pub(super) fn decode_reply(body: &[u8]) -> Result<Completion, DecodeError> {
+    let Some(value) = parse_json(body) else {
+        let text = visible_text(&String::from_utf8_lossy(body));
+        let text = if text.is_empty() { "(an empty body)".to_owned() } else { text };
+        return Err(DecodeError::NotJson { excerpt: shorten(&text) });
+    };
+    if let Some((choice, usage)) = first_choice(&value) {
+        return Ok(completion(choice, usage));
+    }
+    let error = looks_like_error(&value).then(|| ApiError::from_value(200, &value, None)).flatten();
+    Err(error.map_or(DecodeError::NoChoices, DecodeError::ErrorObject))
+}
+
+/// The first answer of a reply with the reply's usage; `None` when there is no answer.
+fn first_choice(value: &Value) -> Option<(Choice, Option<Usage>)> {
+    // An object, because serde would also read a list as a struct.
+    let reply = value.as_object().and_then(|_| Reply::deserialize(value).ok())?;
+    let choice = reply.choices?.into_iter().find(Value::is_object)?;
+    Some((Choice::deserialize(choice).unwrap_or_default(), reply.usage))
+}
+
+/// Whether a body without choices reports an error: `error`, or vLLM's older `"object": "error"`,
+/// or a list of such (Google).
+fn looks_like_error(value: &Value) -> bool {
+    let object = value.get(0).unwrap_or(value);
+    let reported =
+        ["error", "detail"].iter().any(|name| object.get(name).is_some_and(|it| !it.is_null()));
+    reported || object.get("object").is_some_and(|kind| kind == "error")
+}
+
+fn completion(choice: Choice, usage: Option<Usage>) -> Completion {
+    let finish_reason = finish_reason(&choice.finish_reason);
+    let text = choice.message.map(message_text).or(choice.text).unwrap_or_default();
+    // A text that took no token was not counted: such a usage says nothing about the bill.
+    let usage = usage.and_then(token_usage).filter(|usage| usage.output > 0 || text.is_empty());
+    Completion { text, finish_reason, usage }
+}
+
+/// The content of a message, or the model's refusal where it gave no content.
+fn message_text(message: Message) -> String {
+    let content = match message.content {
+        Some(Content::Text(text)) => text,
+        Some(Content::Parts(parts)) => parts.iter().filter_map(part_text).collect(),
+        None => String::new(),
+    };
+    if content.is_empty() { message.refusal.unwrap_or_default() } else { content }
+}
+
+/// The text of one part: `{"type": "text", "text": ...}`, a refusal part, or a bare string. Parts of
+/// hidden reasoning have other keys and do not count.
+fn part_text(part: &Value) -> Option<&str> {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
+    match kind {
+        "text" | "output_text" => {
+            part.get("text").and_then(Value::as_str).or_else(|| part.as_str())
+        }
+        "refusal" => part.get("refusal").and_then(Value::as_str),
+        _ => None,
+    }
+}
+
+fn finish_reason(value: &Value) -> FinishReason {
+    let Some(reason) = value.as_str() else {
+        return if value.is_null() {
+            FinishReason::Missing
+        } else {
+            FinishReason::Other(value.to_string())
+        };
+    };
+    match reason.to_ascii_lowercase().as_str() {
+        "" => FinishReason::Missing,
+        // The last three are Hugging Face's and Anthropic's words, seen through gateways.
+        "stop" | "eos_token" | "stop_sequence" | "end_turn" => FinishReason::Stop,
+        "length" | "max_tokens" | "model_length" => FinishReason::Length,
+        "content_filter" => FinishReason::ContentFilter,
+        _ => FinishReason::Other(reason.to_owned()),
+    }
+}
+
+/// The counts by price class; `None` when the two that make the bill are not both known.
+///
+/// Some servers leave hidden reasoning out of `completion_tokens` and count it in `total_tokens`
+/// only, yet bill it as output. So output is never less than the total without the prompt.
+fn token_usage(usage: Usage) -> Option<TokenUsage> {
+    let prompt = usage.prompt_tokens?;
+    let beyond_prompt = usage.total_tokens.and_then(|total| total.checked_sub(prompt));
+    let output = match (usage.completion_tokens, beyond_prompt) {
+        (Some(completion), Some(rest)) => completion.max(rest),
+        // Legacy completions leave the field out when the model said nothing.
+        (completion, rest) => completion.or(rest)?,
+    };
+    let details = usage.prompt_tokens_details.unwrap_or_default();
+    let cached_input = details.cached_tokens.or(usage.prompt_cache_hit_tokens).unwrap_or(0);
+    let cache_write = details.cache_write_tokens.unwrap_or(0);
+    let reasoning =
+        usage.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
+    Some(TokenUsage {
+        input: prompt.saturating_sub(cached_input).saturating_sub(cache_write),
+        cached_input,
+        cache_write,
+        output,
+        reasoning: reasoning.min(output),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn decode(value: &Value) -> Completion {
+        decode_reply(value.to_string().as_bytes()).unwrap()
+    }
+
+    fn usage(usage: &Value) -> Option<TokenUsage> {
+        decode(&json!({"choices": [{"text": "x"}], "usage": usage})).usage
+    }
+
+    #[test]
+    fn only_a_usage_that_can_be_believed_counts() {
+        let plain = Some(TokenUsage { input: 10, output: 5, ..TokenUsage::default() });
+        for good in [
+            json!({"prompt_tokens": 10, "completion_tokens": 5}),
+            json!({"prompt_tokens": 10.0, "completion_tokens": "5", "total_tokens": -3}),
+            json!({"prompt_tokens": 10, "total_tokens": 15}),
+            json!({"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 15}),
+            json!({"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": 7, "completion_tokens_details": {"reasoning_tokens": -1}}),
+        ] {
+            assert_eq!(usage(&good), plain, "{good}");
+        }
+        for bad in [
+            json!(null),
+            json!({}),
+            json!([10, 5]),
+            json!({"prompt_tokens": 10}),
+            json!({"completion_tokens": 5}),
+            json!({"prompt_tokens": -10, "completion_tokens": 5}),
+            json!({"prompt_tokens": 10, "completion_tokens": 5.5}),
+            json!({"prompt_tokens": "ten", "completion_tokens": 5}),
+            json!({"prompt_tokens": 1e300, "completion_tokens": 5}),
+            json!({"prompt_tokens": 10, "completion_tokens": 0}),
+        ] {
+            assert_eq!(usage(&bad), None, "{bad}");
+        }
+        let largest = usage(&json!({"prompt_tokens": u64::MAX, "completion_tokens": u64::MAX}));
+        assert_eq!(largest.map(|usage| usage.total()), Some(u64::MAX));
+    }
+
+    #[test]
+    fn cached_written_and_reasoning_tokens_are_told_apart() {
+        let found = usage(&json!({
+            "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30},
+            "completion_tokens_details": {"reasoning_tokens": 20}
+        }));
+        let expected =
+            TokenUsage { input: 10, cached_input: 60, cache_write: 30, output: 50, reasoning: 20 };
+        assert_eq!(found, Some(expected));
+    }
+
+    #[test]
+    fn a_choice_is_read_whatever_surrounds_it() {
+        let chat = |message: Value| decode(&json!({"choices": [{"message": message}]})).text;
+        assert_eq!(chat(json!({"content": null, "refusal": "I can't"})), "I can't");
+        assert_eq!(chat(json!({"content": 5})), "");
+        assert_eq!(chat(json!("text")), "");
+        assert_eq!(
+            chat(
+                json!({"content": [{"type": "thinking", "thinking": "t"}, {"type": "text", "text": "a"}, "b", 7]})
+            ),
+            "ab"
+        );
+        let second = json!({"choices": [null, {"text": "only", "finish_reason": 3}], "error": {"message": "late"}});
+        assert_eq!(decode(&second).text, "only");
+        assert_eq!(decode(&second).finish_reason, FinishReason::Other("3".to_owned()));
+    }
+
+    #[test]
+    fn a_repeated_key_does_not_lose_the_answer() {
+        let body = br#"{"choices": [], "choices": [{"text": "kept", "text": "last"}]}"#;
+        assert_eq!(decode_reply(body).unwrap().text, "last");
+    }
+
+    #[test]
+    fn bodies_without_an_answer_say_what_they_are() {
+        let message = |body: &str| decode_reply(body.as_bytes()).unwrap_err().to_string();
+        insta::assert_snapshot!(message(""), @"the answer is not JSON: (an empty body)");
+        insta::assert_snapshot!(message("<html><title>Login</title>"), @"the answer is not JSON: Login");
+        insta::assert_snapshot!(message("data: {\"id\":1}"), @r#"the answer is not JSON: data: {"id":1}"#);
+        insta::assert_snapshot!(message("{}"), @"the answer is JSON without any choices");
+        insta::assert_snapshot!(message(r#"{"choices":[],"error":null}"#), @"the answer is JSON without any choices");
+        insta::assert_snapshot!(message(r#"{"choices":[null]}"#), @"the answer is JSON without any choices");
+        insta::assert_snapshot!(message(r#"{"error":{"message":"busy","code":503}}"#), @"the answer is an error: HTTP 200: busy");
+        insta::assert_snapshot!(message(r#"[{"error":"busy"}]"#), @"the answer is an error: HTTP 200: busy");
+    }
+}
