@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `seed.rs` | reads a seeds file, JSONL or one JSON array |
-//! | `record.rs` | one JSON value of it, made into a [`SeedTask`](crate::task::SeedTask) |
+//! | `record.rs` | one JSON value of it, made into a [`SeedTask`] |
 //! | `problem.rs` | what can be wrong with a seeds file, and how to mend it |
 //! | `arena.rs` | the texts of the accepted tasks, packed |
 //! | `sampler.rs` | draws the in-context examples of a request |
