@@ -13,7 +13,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// temporary file of the same directory, and a file of that name stays as it is.
 ///
 /// Dropped without commit, it leaves nothing behind. A process that is killed leaves the temporary
-/// file, `.instructmill-` and six characters.
+/// file, `.instructmill-*.tmp`.
 #[derive(Debug)]
 pub struct AtomicFile {
     target: PathBuf,
@@ -148,7 +148,7 @@ fn directory_of(target: &Path) -> PathBuf {
 
 fn create_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".instructmill-");
+    builder.prefix(".instructmill-").suffix(".tmp");
     // Temporary files are private by default, but an export is a file like any other.
     #[cfg(unix)]
     let shared = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
