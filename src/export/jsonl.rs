@@ -1,0 +1,35 @@
+//! `jsonl`: Alpaca's objects, one a line.
+
+use std::io::{self, Write};
+
+use super::lines::{self, LineWriter};
+use super::row::TaskRow;
+use super::{ExportOptions, Exporter, RowWriter};
+
+/// One object of `instruction`, `input` and `output` a line.
+#[derive(Debug)]
+pub(super) struct Jsonl;
+
+impl Exporter for Jsonl {
+    fn name(&self) -> &'static str {
+        "jsonl"
+    }
+
+    fn about(&self) -> &'static str {
+        "one {instruction, input, output} a line"
+    }
+
+    fn extension(&self) -> &'static str {
+        "jsonl"
+    }
+
+    fn begin<'w>(
+        &self,
+        out: &'w mut dyn Write,
+        options: &ExportOptions,
+    ) -> io::Result<Box<dyn RowWriter + 'w>> {
+        Ok(Box::new(LineWriter::new(out, *options, |task, with_provenance, buffer| {
+            lines::encode(&TaskRow::new(task, with_provenance), buffer)
+        })))
+    }
+}
