@@ -14,6 +14,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in the order of the flow.
+    pub const ALL: [Self; 3] = [Self::Parse, Self::Filter, Self::Novelty];
+
+    /// The stage of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name)
+    }
+
     /// The name used in the store, summaries and reports.
     pub fn as_str(self) -> &'static str {
         match self {

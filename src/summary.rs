@@ -1,1 +1,182 @@
 //! Totals of a run: what was asked, bought, rejected and accepted.
+
+use std::collections::BTreeMap;
+
+use crate::chat::TokenUsage;
+use crate::event::Stage;
+use crate::usd::Usd;
+
+/// Why a run, or one session of it, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The wanted number of accepted tasks is reached.
+    Target,
+    /// The budget does not hold another request.
+    Budget,
+    /// The wanted number of requests was sent.
+    MaxRequests,
+    /// A person or the system asked it to stop.
+    Interrupted,
+    /// Many responses in a row brought nothing new.
+    NoProgress,
+    /// Something made it impossible to go on.
+    Failed,
+}
+
+impl StopReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Target,
+        Self::Budget,
+        Self::MaxRequests,
+        Self::Interrupted,
+        Self::NoProgress,
+        Self::Failed,
+    ];
+
+    /// The name used in the store, `summary.json` and `status --json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Budget => "budget",
+            Self::MaxRequests => "max_requests",
+            Self::Interrupted => "interrupted",
+            Self::NoProgress => "no_progress",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
+/// Whether a run is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// A process works on it now.
+    Running,
+    /// Its last session ended in order.
+    Stopped,
+    /// Its last session ended without saying so: the process or the machine died.
+    Crashed,
+}
+
+impl RunState {
+    /// The name used in `status --json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
+/// How many items each rule turned away, by stage and rule.
+pub type Rejections = BTreeMap<(Stage, String), u64>;
+
+/// What became of the attempts, in numbers of attempts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AttemptCounts {
+    /// All that were sent.
+    pub sent: u64,
+    /// Answered with a whole 2xx body.
+    pub answered: u64,
+    /// Refused with HTTP 429.
+    pub rate_limited: u64,
+    /// Refused otherwise, or no connection was made: free of charge.
+    pub refused: u64,
+    /// Outcome unknown, or answered without usage that can be believed.
+    pub unconfirmed: u64,
+}
+
+/// The totals of a run over all its sessions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    /// Accepted tasks.
+    pub accepted: u64,
+    /// Items rejected, by stage and rule.
+    pub rejections: Rejections,
+    /// Requests of which at least one attempt was sent.
+    pub requests: u64,
+    /// What became of the attempts.
+    pub attempts: AttemptCounts,
+    /// Responses in the journal that no verdict covers yet.
+    pub unjudged_responses: u64,
+    /// Tokens of all answered attempts.
+    pub usage: TokenUsage,
+    /// Cost of answered attempts.
+    pub spent: Usd,
+    /// Worst-case cost of attempts under way.
+    pub reserved: Usd,
+    /// Worst-case cost of attempts whose outcome is unknown.
+    pub unconfirmed: Usd,
+    /// Time that the sessions ran, in milliseconds.
+    pub active_ms: u64,
+}
+
+impl Summary {
+    /// Items that the judged responses held.
+    pub fn candidates(&self) -> u64 {
+        self.accepted + self.rejected()
+    }
+
+    /// Items that were turned away at any stage.
+    pub fn rejected(&self) -> u64 {
+        self.rejections.values().sum()
+    }
+
+    /// Items that one stage turned away.
+    pub fn rejected_at(&self, stage: Stage) -> u64 {
+        self.rejections.iter().filter(|((at, _), _)| *at == stage).map(|(_, count)| count).sum()
+    }
+
+    /// Accepted tasks per item, from 0.0 to 1.0; `None` before the first item.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
+    pub fn acceptance_rate(&self) -> Option<f64> {
+        let candidates = self.candidates();
+        (candidates > 0).then(|| self.accepted as f64 / candidates as f64)
+    }
+
+    /// What a thousand accepted tasks cost, unconfirmed money included; `None` before the first.
+    pub fn usd_per_thousand(&self) -> Option<Usd> {
+        let pico = u128::from(self.spent.saturating_add(self.unconfirmed).pico());
+        let each = (pico * 1_000).checked_div(u128::from(self.accepted))?;
+        Some(Usd::from_pico(u64::try_from(each).unwrap_or(u64::MAX)))
+    }
+
+    /// Attempts beyond the first of each request.
+    pub fn retries(&self) -> u64 {
+        self.attempts.sent.saturating_sub(self.requests)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_reasons_round_trip_through_their_names() {
+        for reason in StopReason::ALL {
+            assert_eq!(StopReason::from_name(reason.as_str()), Some(reason));
+        }
+        assert_eq!(StopReason::from_name("bored"), None);
+    }
+
+    #[test]
+    fn derived_figures_survive_an_empty_run() {
+        let empty = Summary::default();
+        assert_eq!((empty.acceptance_rate(), empty.usd_per_thousand()), (None, None));
+        let some = Summary {
+            accepted: 3,
+            rejections: Rejections::from([((Stage::Novelty, "rouge-l".to_owned()), 1)]),
+            spent: Usd::from_pico(7),
+            unconfirmed: Usd::from_pico(2),
+            ..Summary::default()
+        };
+        assert_eq!(some.acceptance_rate(), Some(0.75));
+        assert_eq!(some.usd_per_thousand(), Some(Usd::from_pico(3_000)));
+    }
+}

@@ -1,1 +1,190 @@
-//! Rate limits: requests and tokens per minute, held in any sliding minute.
+//! Rate limits: requests and tokens per minute, held in any sliding minute and used fully.
+//!
+//! A [`Limiter`] hands out a [`Permit`] for each request. Callers pass one first-in-first-out
+//! gate, so a large request is not overtaken by small ones that would fit sooner; whoever is at
+//! the gate waits until two layers agree:
+//!
+//! 1. **The pace** (`pace.rs`): governor's GCRA, one for requests and one for tokens, at the full
+//!    rate with a burst of half a second, or of two large requests. It spreads the load evenly. On
+//!    its own it would admit the rate *plus* the burst in a minute.
+//! 2. **The window** (`window.rs`): a log of the permits of the last minute (and a
+//!    [slack](window::SLACK)), in which neither requests nor tokens may pass the limit. It makes
+//!    the promise exact. On its own it would let a whole minute's worth out at once.
+//!
+//! Both are corrected when a request ends: [`Permit::settle`] gives back tokens that were reserved
+//! and not used, or books the debt when more were used. A debt is learned too late to prevent; it
+//! delays what comes next.
+//!
+//! # How much of a limit is used
+//!
+//! 60 / 60.5 = 99.2 % of the requests, for the slack. Of the tokens less, by what no limit that is
+//! never passed can use:
+//!
+//! - A request that does not fit into what is left of the minute waits: about half a request lies
+//!   idle on average, and with requests of one size the remainder that holds no further one.
+//! - What a request under way has reserved and will give back is out of use until it ends.
+//! - Where both limits bind alike, requests of different sizes reach one at times and the other at
+//!   other times, and neither is used up.
+//!
+//! At 90,000 tokens a minute and requests of 1,500 to 4,500 tokens, 97.0 % are used in the long
+//! run; at 2,000,000 it is 99.1 %.
+//!
+//! # Restarts
+//!
+//! The window is in memory. A process that starts within a minute of the last one keeps to the
+//! pace, so a minute that spans both has at most the limit plus one burst.
+
+mod pace;
+mod state;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use state::State;
+use window::Usage;
+
+/// What the server allows. `None` is no limit; zero is taken as one, so that nothing waits for
+/// ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests in any 60 seconds.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens, prompt and output, in any 60 seconds. A request larger than this is let through
+    /// alone, when the minute before it is empty; callers should refuse it earlier.
+    pub tokens_per_minute: Option<u64>,
+    /// The server counts prompt plus *maximum* output tokens when it admits a request, as OpenAI
+    /// does: tokens that were reserved and not used are not given back.
+    pub count_reserved_tokens: bool,
+}
+
+/// What was admitted in the last 60 seconds, less what was given back, plus debts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Requests in the last 60 seconds.
+    pub requests: u64,
+    /// Tokens in the last 60 seconds: as reserved until a permit is settled, then as used.
+    pub tokens: u64,
+}
+
+/// Admits requests so that no sliding minute has more requests or tokens than the [`Limits`].
+///
+/// Clones share one state. Time is tokio's, so a paused runtime clock drives it.
+#[derive(Debug, Clone)]
+pub struct Limiter {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Whoever holds it is next; tokio's mutex is fair (first in, first out) and a waiter that is
+    /// dropped leaves the queue.
+    gate: tokio::sync::Mutex<()>,
+    /// Wakes the one at the gate: something may now be possible earlier than it thinks.
+    changed: Notify,
+    /// Never held across an await.
+    state: Mutex<State>,
+}
+
+impl Limiter {
+    /// A limiter with an empty minute behind it.
+    pub fn new(limits: Limits) -> Self {
+        let shared = Shared {
+            gate: tokio::sync::Mutex::new(()),
+            changed: Notify::new(),
+            state: Mutex::new(State::new(Instant::now(), limits)),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Waits until one request of `tokens` tokens (prompt plus maximum output) may be sent.
+    ///
+    /// Callers are served in the order of their first poll. Dropping the future gives the place in
+    /// the queue up and takes nothing from the limits.
+    pub async fn acquire(&self, tokens: u64) -> Permit {
+        let _turn = self.shared.gate.lock().await;
+        loop {
+            let admitted = self.shared.state().admit(Instant::now(), tokens);
+            let until = match admitted {
+                Ok(slot) => return Permit { shared: Arc::clone(&self.shared), slot, tokens },
+                Err(until) => until,
+            };
+            // `Notify` keeps a call that comes between the look at the state and the wait.
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = self.shared.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Lets nobody pass before `until`, as after a 429. The later of several pauses wins.
+    pub fn pause_until(&self, until: Instant) {
+        // No wake-up: whoever is at the gate looks again before it passes.
+        self.shared.state().pause_until(until);
+    }
+
+    /// The end of the pause, while there is one.
+    pub fn paused_until(&self) -> Option<Instant> {
+        self.shared.state().paused_until(Instant::now())
+    }
+
+    /// Changes the limits while requests wait and are under way. They act at once, on the minute
+    /// that is behind as well; a higher limit gives no burst beyond its pace.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.state().set_limits(Instant::now(), limits);
+        self.shared.changed.notify_one();
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.shared.state().limits()
+    }
+
+    /// What was admitted in the last 60 seconds; counted without limits, too.
+    pub fn rates(&self) -> Rates {
+        self.shared.state().rates(Instant::now())
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to send one request now. Dropped without [`settle`](Permit::settle) or
+/// [`cancel`](Permit::cancel), it counts as used in full.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped counts as used"]
+pub struct Permit {
+    shared: Arc<Shared>,
+    /// Where the window has booked it.
+    slot: u64,
+    /// Tokens reserved.
+    tokens: u64,
+}
+
+impl Permit {
+    /// Books the tokens that the request really used: fewer than reserved are given back, unless
+    /// the server counts reservations; more become a debt.
+    pub fn settle(self, used_tokens: u64) {
+        let mut state = self.shared.state();
+        if used_tokens > self.tokens {
+            state.charge(Instant::now(), self.slot, used_tokens - self.tokens);
+        } else if !state.limits().count_reserved_tokens {
+            state.give_back(self.slot, Usage::tokens(self.tokens - used_tokens));
+            drop(state);
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Gives the request and all its tokens back: it never left.
+    pub fn cancel(self) {
+        self.shared.state().give_back(self.slot, Usage::request(self.tokens));
+        self.shared.changed.notify_one();
+    }
+}

@@ -1,1 +1,36 @@
 //! The run directory: a SQLite journal of attempts, responses and verdicts.
+//!
+//! ```text
+//! DIR/run.db        the journal (SQLite, WAL, synchronous=FULL); open it with any SQLite tool
+//! DIR/run.lock      held by the one process that works on the run
+//! DIR/summary.json  totals, written when a session ends
+//! DIR/ballast       space set aside, given up when the disk is full so that what was paid for fits
+//! ```
+//!
+//! One writer thread commits in groups ([`Journal`]): an answer means that the change is on disk.
+//! Readers ([`RunReader`]) work at any time, also while the run goes on. The order of the
+//! `responses.seq` column is the order of the journal, of which all verdicts are a function.
+
+mod error;
+mod journal;
+mod reader;
+mod records;
+mod run_dir;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::StoreError;
+pub use journal::{Journal, WriterThread};
+pub use reader::RunReader;
+pub use records::{
+    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredResponse, VerdictBatch,
+};
+pub use run_dir::{OpenRun, RunDir, RunLock};
+pub use schema::FORMAT_VERSION;
+
+/// Now, in milliseconds since the Unix epoch.
+pub fn unix_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,220 @@
+//! The smoothing layer: governor's GCRA with a clock and a state of our own.
+//!
+//! GCRA keeps one number, the *theoretical arrival time*: when the next cell (a request or a
+//! token) would come if cells came exactly at the rate. It moves forward by one interval with
+//! every cell; a cell may come as early as the burst allows. Giving back and charging cells move
+//! it by hand, which is why the state is ours; the clock is ours so that it is tokio's.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, StateStore};
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
+
+/// The burst is the limit divided by this, half a second's worth, ...
+const SMALL_BURST: u64 = 120;
+
+/// ... or two requests, where one takes more than that, but not above the limit divided by this.
+///
+/// A request that waits for room in the window falls behind the pace, and with a burst smaller
+/// than a request what follows could not catch up. At 90,000 tokens a minute and requests of
+/// 1,500 to 4,500 the larger burst lifts the used share from 95.7 % to 97.0 %; without any pace,
+/// in bursts of a minute's worth, it would be 97.3 %.
+const LARGE_BURST: u64 = 10;
+
+const MINUTE_NANOS: u64 = 60_000_000_000;
+
+/// Paces cells at a limit per minute, or not at all.
+#[derive(Debug)]
+pub(super) struct Pace {
+    epoch: Instant,
+    arrival: ArrivalTime,
+    /// Cells of the largest request so far.
+    largest: u64,
+    rate: Option<Rate>,
+}
+
+#[derive(Debug)]
+struct Rate {
+    /// Cells per minute.
+    limit: u64,
+    /// Nanoseconds from cell to cell.
+    interval: u64,
+    /// Cells that may come at once.
+    burst: NonZeroU32,
+    governor: RateLimiter<NotKeyed, ArrivalTime, TokioClock, NoOpMiddleware<Nanos>>,
+}
+
+impl Pace {
+    /// A pace that has its whole burst free at `epoch`.
+    pub(super) fn new(epoch: Instant, limit: Option<u64>) -> Self {
+        let mut pace = Self { epoch, arrival: ArrivalTime::default(), largest: 1, rate: None };
+        pace.rate = limit.and_then(|limit| pace.rate_of(limit));
+        pace
+    }
+
+    /// Passes `cells` at once, or gives the instant at which they could.
+    ///
+    /// More cells than the burst pass when the whole burst is free, and what exceeds it is charged.
+    pub(super) fn pass(&mut self, cells: u64) -> Result<(), Instant> {
+        if cells > self.largest {
+            self.largest = cells;
+            self.rate = self.rate.as_ref().and_then(|rate| self.rate_of(rate.limit));
+        }
+        let Some(rate) = &self.rate else { return Ok(()) };
+        let cells = cells.min(rate.limit);
+        let within = cells.min(u64::from(rate.burst.get()));
+        let Some(asked) = u32::try_from(within).ok().and_then(NonZeroU32::new) else {
+            return Ok(());
+        };
+        let decision = rate.governor.check_n(asked).expect("never asks for more than the burst");
+        decision.map_err(|not_until| {
+            self.epoch + Duration::from_nanos(not_until.earliest_possible().as_u64())
+        })?;
+        let rest = rate.time_of(cells - within);
+        self.arrival.set(self.arrival.get().saturating_add(rest));
+        Ok(())
+    }
+
+    /// Gives cells back. What would be more than a full burst is lost: GCRA takes an arrival time
+    /// in the past as now.
+    pub(super) fn refund(&self, cells: u64) {
+        if let Some(rate) = &self.rate {
+            self.arrival.set(self.arrival.get().saturating_sub(rate.time_of(cells)));
+        }
+    }
+
+    /// Charges cells that did not pass; never more than a minute's worth ahead of now, since a
+    /// minute later nothing of it counts.
+    pub(super) fn charge(&self, now: Instant, cells: u64) {
+        let Some(rate) = &self.rate else { return };
+        let (now, arrival) = (self.nanos(now), self.arrival.get());
+        let charged = arrival.max(now).saturating_add(rate.time_of(cells));
+        self.arrival.set(charged.min(arrival.max(now + MINUTE_NANOS)));
+    }
+
+    /// Changes the limit. The cells that were free or owed under the old one still are, as far as
+    /// the new burst goes: a change gives no burst away, and does not make anyone wait at the old
+    /// rate. Where no limit was, one cell is free and the burst has to be earned.
+    pub(super) fn set_limit(&mut self, now: Instant, limit: Option<u64>) {
+        let new = limit.and_then(|limit| self.rate_of(limit));
+        let old = std::mem::replace(&mut self.rate, new);
+        let Some(new) = &self.rate else { return };
+        let (old_interval, old_burst) =
+            old.map_or((new.interval, 1), |old| (old.interval, old.burst.get()));
+        let now = self.nanos(now);
+        let interval = i128::from(new.interval);
+        let behind = i128::from(self.arrival.get().saturating_sub(now)) * interval;
+        let taken = behind / i128::from(old_interval)
+            + (i128::from(new.burst.get()) - i128::from(old_burst)) * interval;
+        let taken = u64::try_from(taken.max(0)).unwrap_or(u64::MAX).min(MINUTE_NANOS);
+        self.arrival.set(now + taken);
+    }
+
+    /// The arrival time, to [`restore`](Self::restore) when a pass is taken back at once.
+    pub(super) fn arrival(&self) -> u64 {
+        self.arrival.get()
+    }
+
+    /// Takes a pass back.
+    pub(super) fn restore(&self, arrival: u64) {
+        self.arrival.set(arrival);
+    }
+
+    /// The rate for a limit, on the shared arrival time. `None` above 2³² - 1 cells a minute, which
+    /// governor can't count; the window alone holds such a limit.
+    fn rate_of(&self, limit: u64) -> Option<Rate> {
+        u32::try_from(limit).ok()?;
+        // Rounded down, so slightly too fast rather than too slow: the window holds the limit.
+        let interval = MINUTE_NANOS / limit.max(1);
+        let burst = u32::try_from(burst(limit, self.largest)).ok().and_then(NonZeroU32::new)?;
+        let quota = Quota::with_period(Duration::from_nanos(interval))?.allow_burst(burst);
+        let clock = TokioClock::new(self.epoch);
+        let governor = RateLimiter::new(quota, self.arrival.clone(), clock);
+        Some(Rate { limit, interval, burst, governor })
+    }
+
+    fn nanos(&self, instant: Instant) -> u64 {
+        nanos_since(self.epoch, instant)
+    }
+}
+
+impl Rate {
+    /// The nanoseconds that `cells` take at this rate.
+    fn time_of(&self, cells: u64) -> u64 {
+        cells.saturating_mul(self.interval)
+    }
+}
+
+/// Cells that may come at once.
+fn burst(limit: u64, largest: u64) -> u64 {
+    let small = (limit / SMALL_BURST).max(1);
+    if largest <= small {
+        return small;
+    }
+    largest.saturating_mul(2).min(limit / LARGE_BURST).max(small)
+}
+
+/// GCRA's state, in nanoseconds since the epoch; clones share it, so that it outlives a change of
+/// the quota.
+#[derive(Debug, Clone, Default)]
+struct ArrivalTime(Arc<AtomicU64>);
+
+impl ArrivalTime {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Changes come one at a time: the limiter's lock is held.
+    fn set(&self, nanos: u64) {
+        self.0.store(nanos, Ordering::Relaxed);
+    }
+}
+
+impl StateStore for ArrivalTime {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, _key: &NotKeyed, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let (outcome, next) = decide(Some(Nanos::new(self.get())))?;
+        self.set(next.as_u64());
+        Ok(outcome)
+    }
+}
+
+/// tokio's clock in nanoseconds since an epoch.
+///
+/// A `RateLimiter` takes its first reading as the zero of its arrival times. That reading is the
+/// epoch, so limiters built at different times share one arrival time.
+#[derive(Debug)]
+struct TokioClock {
+    epoch: Instant,
+    started: AtomicBool,
+}
+
+impl TokioClock {
+    fn new(epoch: Instant) -> Self {
+        Self { epoch, started: AtomicBool::new(false) }
+    }
+}
+
+impl Clock for TokioClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let started = self.started.swap(true, Ordering::Relaxed);
+        Nanos::new(if started { nanos_since(self.epoch, Instant::now()) } else { 0 })
+    }
+}
+
+fn nanos_since(epoch: Instant, instant: Instant) -> u64 {
+    u64::try_from(instant.saturating_duration_since(epoch).as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,29 @@
+//! The limiter as its callers see it, on a paused clock.
+
+mod behaviour;
+mod properties;
+mod utilisation;
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::Limits;
+
+/// A runtime whose clock stands still while anything can run, and jumps to the next timer when
+/// nothing can.
+fn paused_runtime() -> Runtime {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+fn rpm(limit: u64) -> Limits {
+    Limits { requests_per_minute: Some(limit), ..Limits::default() }
+}
+
+fn tpm(limit: u64) -> Limits {
+    Limits { tokens_per_minute: Some(limit), ..Limits::default() }
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,238 @@
+//! Every similarity against the definition: a scan over all entries with the textbook LCS.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+
+/// ROUGE-L as it is written down: F1 over a table of `(m + 1) * (n + 1)` prefixes.
+fn score_by_definition(new: &[String], other: &[String]) -> f64 {
+    if new.is_empty() || other.is_empty() {
+        return 0.0;
+    }
+    let mut table = vec![vec![0_u32; other.len() + 1]; new.len() + 1];
+    for (i, x) in new.iter().enumerate() {
+        for (j, y) in other.iter().enumerate() {
+            table[i + 1][j + 1] =
+                if x == y { table[i][j] + 1 } else { table[i][j + 1].max(table[i + 1][j]) };
+        }
+    }
+    let lcs = f64::from(table[new.len()][other.len()]);
+    let precision = lcs / f64::from(u32::try_from(other.len()).unwrap());
+    let recall = lcs / f64::from(u32::try_from(new.len()).unwrap());
+    if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
+}
+
+fn finding_by_definition(threshold: f64, entries: &[Vec<String>], new: &[String]) -> Finding {
+    let mut nearest: Option<(u32, f64)> = None;
+    for (number, entry) in (0..).zip(entries) {
+        let score = score_by_definition(new, entry);
+        if score > nearest.map_or(0.0, |(_, best)| best) {
+            nearest = Some((number, score));
+        }
+    }
+    Finding { duplicate: nearest.is_some_and(|(_, best)| best > threshold), nearest }
+}
+
+/// Texts of words that both tokenizers leave whole, so that the definition can split on spaces.
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Inserts every text after checking it, in every similarity, and compares each finding.
+fn assert_as_defined(texts: &[String], threshold: f64) {
+    for similarity in SIMILARITIES {
+        let mut index = similarity.index(threshold);
+        let mut entries = Vec::new();
+        for (number, text) in (0..).zip(texts) {
+            let new = words(text);
+            let expected = finding_by_definition(threshold, &entries, &new);
+            assert_eq!(index.check(text), expected, "{} {text:?}", similarity.name());
+            assert_eq!(index.insert(text), number);
+            entries.push(new);
+        }
+        assert_eq!(index.len(), texts.len());
+    }
+}
+
+/// Fewer than `texts` texts of fewer than `length` words over a small vocabulary: many equal
+/// scores, many repetitions.
+fn crowded_texts(texts: usize, length: usize) -> impl Strategy<Value = Vec<String>> {
+    const VOCABULARY: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    (1..=VOCABULARY.len()).prop_flat_map(move |size| {
+        let word = select(&VOCABULARY[..size]);
+        vec(vec(word, 0..length).prop_map(|words| words.join(" ")), 0..texts)
+    })
+}
+
+/// Texts that share a long beginning, with a few words of their own.
+fn texts_with_a_common_prefix() -> impl Strategy<Value = Vec<String>> {
+    let tail = vec(0_u32..6, 0..6);
+    (0_usize..90, vec((0_usize..8, tail), 1..12)).prop_map(|(prefix, texts)| {
+        let text = |(cut, tail): (usize, Vec<u32>)| {
+            let beginning = (0..prefix.saturating_sub(cut)).map(|i| format!("p{}", i % 31));
+            let words: Vec<_> = beginning.chain(tail.iter().map(|t| format!("t{t}"))).collect();
+            words.join(" ")
+        };
+        texts.into_iter().map(text).collect()
+    })
+}
+
+fn any_threshold() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        (30_u32..=100).prop_map(|percent| f64::from(percent) / 100.0),
+        0.3..=1.0_f64,
+        // Thresholds that a score meets exactly.
+        (1_u32..20, 1_u32..20).prop_map(|(a, b)| f64::from(a.min(b)) / f64::from(a.max(b))),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn crowded_texts_are_judged_as_defined(
+        texts in crowded_texts(24, 14), threshold in any_threshold(),
+    ) {
+        assert_as_defined(&texts, threshold);
+    }
+
+    #[test]
+    fn common_prefixes_are_judged_as_defined(
+        texts in texts_with_a_common_prefix(), threshold in any_threshold(),
+    ) {
+        assert_as_defined(&texts, threshold);
+    }
+
+    #[test]
+    fn any_text_is_judged_and_scores_are_symmetric(a in ".*", b in ".*") {
+        for similarity in SIMILARITIES {
+            let score = similarity.score(&a, &b);
+            prop_assert!((0.0..=1.0).contains(&score));
+            prop_assert_eq!(score.to_bits(), similarity.score(&b, &a).to_bits());
+            prop_assert!([0.0, 1.0].contains(&similarity.score(&a, &a)));
+        }
+    }
+}
+
+/// A text of `shared` words that all such texts have and `own` words of its own.
+fn text_of(shared: usize, own: usize, name: &str) -> String {
+    let shared = (0..shared).map(|i| format!("s{i}"));
+    shared.chain((0..own).map(|i| format!("{name}{i}"))).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn ties_at_the_threshold_fall_as_in_alpaca() {
+    let shapes = [
+        ((7, 7, 13), true),
+        ((7, 8, 12), true),
+        ((7, 9, 11), true),
+        ((14, 16, 24), true),
+        ((14, 18, 22), true),
+        ((14, 14, 26), true),
+        ((21, 25, 35), true),
+        ((7, 10, 10), false),
+        ((14, 17, 23), false),
+        ((14, 19, 21), false),
+    ];
+    for similarity in SIMILARITIES {
+        for ((lcs, a, b), duplicate) in shapes {
+            for (a, b) in [(a, b), (b, a)] {
+                let mut index = similarity.index(0.7);
+                index.insert(&text_of(lcs, a - lcs, "a"));
+                let finding = index.check(&text_of(lcs, b - lcs, "b"));
+                assert_eq!(finding.duplicate, duplicate, "{lcs} {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_of_equals_is_the_nearest_whatever_its_length() {
+    // The first two score 0.5 against `a b c d`: 2 of 4 and 4 tokens, and 4 of 4 and 12.
+    let texts = ["x y c d", "a b c d e f g h i j k l", "a b c d", "a b c d"];
+    for similarity in SIMILARITIES {
+        for first in 0..2 {
+            let mut index = similarity.index(0.7);
+            let other = 1 - first;
+            assert_eq!(index.insert(texts[first]), 0);
+            assert_eq!(index.insert(texts[other]), 1);
+            let finding = index.check("a b c d");
+            assert_eq!(finding, Finding { duplicate: false, nearest: Some((0, 0.5)) });
+            index.insert(texts[2]);
+            index.insert(texts[3]);
+            let finding = index.check("a b c d");
+            assert_eq!(finding, Finding { duplicate: true, nearest: Some((2, 1.0)) });
+        }
+    }
+}
+
+#[test]
+fn checking_leaves_no_trace() {
+    for similarity in SIMILARITIES {
+        let mut index = similarity.index(0.7);
+        assert!(index.is_empty());
+        assert_eq!(index.check("one two three four").nearest, None);
+        assert_eq!(index.check("one two three four").nearest, None);
+        index.insert("five six seven");
+        assert_eq!(index.check("one two three four").nearest, None);
+        assert_eq!(index.len(), 1);
+        // Unknown tokens still count in the length: 3 of 3 and 4.
+        assert_eq!(index.check("five six unheard seven").nearest, Some((0, 2.0 * 0.75 / 1.75)));
+    }
+}
+
+#[test]
+fn texts_without_tokens_are_entries_but_never_near() {
+    for similarity in SIMILARITIES {
+        let mut index = similarity.index(0.0);
+        for (number, text) in (0..).zip(["", "  ", "?!", "🙂🙂"]) {
+            assert_eq!(index.check(text), Finding { duplicate: false, nearest: None });
+            assert_eq!(index.insert(text), number);
+        }
+        assert_eq!(index.insert("word"), 4);
+        assert_eq!(index.check("word").nearest, Some((4, 1.0)));
+        assert_eq!(index.len(), 5);
+    }
+}
+
+#[test]
+fn chinese_has_tokens_only_in_the_unicode_tokenizer() {
+    let (a, b) = ("给出三个保持健康的提示。", "请给出三个保持健康的小提示");
+    let ascii = by_name("rouge-l").unwrap();
+    let unicode = by_name("rouge-l-unicode").unwrap();
+    assert_eq!(ascii.score(a, b).to_bits(), 0.0_f64.to_bits());
+    // All 11 characters of `a` in order among the 13 of `b`.
+    let expected = 2.0 * (11.0 / 13.0) / (11.0 / 13.0 + 1.0);
+    assert_eq!(unicode.score(a, b).to_bits(), f64::to_bits(expected));
+    assert_eq!(ascii.score("用 Python 写", "Python").to_bits(), 1.0_f64.to_bits());
+}
+
+#[test]
+fn one_token_a_thousand_times() {
+    let texts: Vec<String> =
+        [1_000, 1, 999, 64, 65, 1_000].iter().map(|n| vec!["again"; *n].join(" ")).collect();
+    assert_as_defined(&texts, 0.7);
+}
+
+#[test]
+fn ten_thousand_tokens() {
+    let long: Vec<String> = (0..10_000).map(|i| format!("w{}", i * 7 % 4_001)).collect();
+    let half: Vec<String> = long.iter().step_by(2).cloned().collect();
+    for similarity in SIMILARITIES {
+        let mut index = similarity.index(0.7);
+        index.insert(&long.join(" "));
+        assert_eq!(index.check(&long.join(" ")).nearest, Some((0, 1.0)));
+        let nearest = index.check(&half.join(" ")).nearest;
+        assert_eq!(nearest, Some((0, 2.0 * 0.5 / 1.5)));
+    }
+}
+
+#[test]
+fn names_are_unique_and_found() {
+    for (i, similarity) in SIMILARITIES.iter().enumerate() {
+        assert_eq!(by_name(similarity.name()).unwrap().name(), similarity.name());
+        assert!(!similarity.about().is_empty());
+        assert!(SIMILARITIES[..i].iter().all(|other| other.name() != similarity.name()));
+    }
+    assert!(by_name("rouge").is_none());
+}

@@ -1,0 +1,140 @@
+//! The writing side: what workers and the collector ask of the writer thread.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
+use super::writer::{Ack, Command, Writer};
+use super::{RunReader, StoreError};
+use crate::summary::StopReason;
+
+/// Commands that may wait for the writer thread before callers are held back.
+const QUEUE: usize = 1_024;
+
+/// The writing side of a run. Clones write to the same run.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    commands: mpsc::Sender<Command>,
+    next_attempt: Arc<AtomicU64>,
+}
+
+/// The writer thread, to be waited for after the last command.
+#[derive(Debug)]
+pub struct WriterThread(JoinHandle<()>);
+
+impl WriterThread {
+    /// Waits until everything is written and the database is closed.
+    pub fn join(self) {
+        // A panic there has already failed every caller through its dropped answer.
+        drop(self.0.join());
+    }
+}
+
+impl Journal {
+    pub(super) fn start(
+        connection: Connection,
+        database: PathBuf,
+        ballast: PathBuf,
+        session: i64,
+        reader: &RunReader,
+    ) -> Result<(Self, WriterThread), StoreError> {
+        let next_attempt = reader.next_attempt_id()?;
+        let writer =
+            Writer::new(connection, database.clone(), ballast, session, reader.last_seq()?);
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer.run(queue))
+            .map_err(|error| StoreError::io(&database, &error))?;
+        let journal = Self { commands, next_attempt: Arc::new(AtomicU64::new(next_attempt)) };
+        Ok((journal, WriterThread(thread)))
+    }
+
+    /// A number for a new attempt, unique within the run.
+    pub fn next_attempt_id(&self) -> u64 {
+        self.next_attempt.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Records that an attempt is about to leave. When this returns, its reservation is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the attempt must not be sent then.
+    pub async fn begin(&self, attempt: NewAttempt) -> Result<(), StoreError> {
+        self.ask(|ack| Command::Begin(attempt, ack)).await
+    }
+
+    /// Records a whole 2xx body. When this returns, it is durable; the answer is its position in
+    /// the journal, from 1 without gaps.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn answer(&self, response: NewResponse) -> Result<u64, StoreError> {
+        self.ask(|ack| Command::Answer(response, ack)).await
+    }
+
+    /// Records how an attempt ended, without waiting for the disk: after a crash the end is worked
+    /// out again from what is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the journal has failed.
+    pub async fn end(
+        &self,
+        attempt_id: u64,
+        end: AttemptEnd,
+        at_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.tell(Command::End(attempt_id, end, at_ms)).await
+    }
+
+    /// Records verdicts, all of the batch or none, without waiting for the disk: after a crash
+    /// they are derived again.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the journal has failed.
+    pub async fn judge(&self, batch: VerdictBatch) -> Result<(), StoreError> {
+        self.tell(Command::Judge(batch)).await
+    }
+
+    /// Stores a text under a name, replacing an earlier one, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn set_meta(&self, key: &'static str, value: String) -> Result<(), StoreError> {
+        self.ask(|ack| Command::SetMeta(key, value, ack)).await
+    }
+
+    /// Waits until everything asked so far is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something could not be written.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.ask(Command::Flush).await
+    }
+
+    /// Ends the session, durably, and moves the write-ahead log into the database.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something could not be written.
+    pub async fn close(
+        &self,
+        reason: StopReason,
+        message: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.ask(|ack| Command::Close(reason, message, ack)).await
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), StoreError> {
+        self.commands.send(command).await.map_err(|_closed| StoreError::Closed)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Ack<T>) -> Command) -> Result<T, StoreError> {
+        let (ack, answer) = oneshot::channel();
+        self.tell(command(ack)).await?;
+        answer.await.map_err(|_closed| StoreError::Closed)?
+    }
+}

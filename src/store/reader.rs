@@ -1,0 +1,361 @@
+//! The reading side: totals, accepted tasks and responses, at any time.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+
+use super::StoreError;
+use super::records::{JudgedUpTo, LateAnswer, StoredResponse};
+use super::run_dir::RunDir;
+use super::schema::{self, ACCEPTED, from_sql, to_sql};
+use crate::chat::TokenUsage;
+use crate::event::Stage;
+use crate::summary::{RunState, StopReason, Summary};
+use crate::task::{AcceptedTask, Candidate, Provenance, TaskRef};
+use crate::usd::Usd;
+
+/// The reading side of a run.
+#[derive(Debug)]
+pub struct RunReader {
+    connection: Connection,
+    dir: RunDir,
+    database: PathBuf,
+}
+
+impl RunReader {
+    pub(super) fn open(dir: &RunDir) -> Result<Self, StoreError> {
+        let database = dir.database();
+        if !database.exists() {
+            return Err(StoreError::Missing { path: dir.path().to_owned() });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&database, flags)
+            .map_err(|error| StoreError::sqlite(&database, &error))?;
+        let reader = Self { connection, dir: dir.clone(), database };
+        reader.attempt(|connection| connection.busy_timeout(std::time::Duration::from_secs(10)))?;
+        match reader.attempt(schema::version_of)? {
+            Some(_) => Ok(reader),
+            None => Err(StoreError::Foreign {
+                path: dir.path().to_owned(),
+                reason: "run.db belongs to another program".to_owned(),
+            }),
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        query(&self.connection).map_err(|error| StoreError::sqlite(&self.database, &error))
+    }
+
+    fn number(&self, sql: &str) -> Result<u64, StoreError> {
+        self.attempt(|connection| {
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql)
+        })
+    }
+
+    /// The text stored under a name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.attempt(|connection| {
+            connection
+                .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// Whether the run is under way, and why and with what message its last session ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn state(&self) -> Result<(RunState, Option<StopReason>, Option<String>), StoreError> {
+        if self.dir.is_locked() {
+            return Ok((RunState::Running, None, None));
+        }
+        let last: Option<(Option<String>, Option<String>)> = self.attempt(|connection| {
+            connection
+                .query_row(
+                    "SELECT stop_reason, message FROM sessions ORDER BY id DESC LIMIT 1",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()
+        })?;
+        let (reason, message) = last.unwrap_or_default();
+        Ok(match reason.as_deref().and_then(StopReason::from_name) {
+            Some(reason) => (RunState::Stopped, Some(reason), message),
+            None => (RunState::Crashed, None, None),
+        })
+    }
+
+    /// The totals of the run over all its sessions.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn summary(&self) -> Result<Summary, StoreError> {
+        // One transaction, so that the figures belong together while the run goes on.
+        self.attempt(|connection| connection.execute_batch("BEGIN"))?;
+        let summary = self.attempt(read_summary);
+        self.attempt(|connection| connection.execute_batch("COMMIT"))?;
+        summary
+    }
+
+    /// The number that the next attempt gets.
+    pub(super) fn next_attempt_id(&self) -> Result<u64, StoreError> {
+        self.number("SELECT coalesce(max(id), 0) + 1 FROM attempts")
+    }
+
+    /// The index that the next request gets.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn next_request_index(&self) -> Result<u64, StoreError> {
+        self.number("SELECT coalesce(max(request_index) + 1, 0) FROM requests")
+    }
+
+    /// The last position in the journal of responses; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn last_seq(&self) -> Result<u64, StoreError> {
+        self.number("SELECT coalesce(max(seq), 0) FROM responses")
+    }
+
+    /// How far the verdicts reach.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn judged_up_to(&self) -> Result<JudgedUpTo, StoreError> {
+        let next = self.attempt(|connection| {
+            connection
+                .query_row("SELECT min(seq) FROM responses WHERE judged = 0", [], |row| {
+                    row.get::<_, Option<i64>>(0)
+                })
+                .map(|seq| seq.map(from_sql))
+        })?;
+        let Some(next) = next else {
+            return Ok(JudgedUpTo { response_seq: self.last_seq()?, items_of_next: 0 });
+        };
+        let items: u32 = self.attempt(|connection| {
+            connection.query_row(
+                "SELECT count(*) FROM candidates WHERE response_seq = ?1",
+                [to_sql(next)],
+                |row| row.get(0),
+            )
+        })?;
+        Ok(JudgedUpTo { response_seq: next.saturating_sub(1), items_of_next: items })
+    }
+
+    /// Answered attempts that are not settled, because the process died in between.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn late_answers(&self) -> Result<Vec<LateAnswer>, StoreError> {
+        self.attempt(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT a.id, q.prompt_bound, q.max_output_tokens, r.body_zstd, r.body_bytes
+                 FROM attempts a JOIN responses r ON r.attempt_id = a.id
+                 JOIN requests q ON q.request_index = a.request_index
+                 WHERE a.state = 'reserved' ORDER BY r.seq",
+            )?;
+            let rows = statement.query_map([], |row| {
+                Ok(LateAnswer {
+                    attempt_id: from_sql(row.get(0)?),
+                    prompt_bound: from_sql(row.get(1)?),
+                    max_output_tokens: from_sql(row.get(2)?),
+                    body: decompress(row, 3)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Calls `each` for every response after position `after`, in the order of the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read, as an error of the caller's kind.
+    pub fn for_each_response<E: From<StoreError>>(
+        &self,
+        after: u64,
+        mut each: impl FnMut(StoredResponse) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sqlite = |error| E::from(StoreError::sqlite(&self.database, &error));
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT r.seq, r.request_index, q.examples, r.body_zstd, r.body_bytes
+                 FROM responses r JOIN requests q ON q.request_index = r.request_index
+                 WHERE r.seq > ?1 ORDER BY r.seq",
+            )
+            .map_err(sqlite)?;
+        let mut rows = statement.query([to_sql(after)]).map_err(sqlite)?;
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            let response = || -> rusqlite::Result<StoredResponse> {
+                Ok(StoredResponse {
+                    seq: from_sql(row.get(0)?),
+                    request_index: from_sql(row.get(1)?),
+                    examples: split(&row.get::<_, String>(2)?),
+                    body: decompress(row, 3)?,
+                })
+            };
+            each(response().map_err(sqlite)?)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` for every accepted task, in the order of acceptance. `model` is the name to
+    /// give in the provenance.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read, as an error of the caller's kind.
+    pub fn for_each_accepted<E: From<StoreError>>(
+        &self,
+        model: &str,
+        mut each: impl FnMut(AcceptedTask) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sqlite = |error| E::from(StoreError::sqlite(&self.database, &error));
+        let mut statement = self.connection.prepare(ACCEPTED_TASKS).map_err(sqlite)?;
+        let mut rows = statement.query([]).map_err(sqlite)?;
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            each(accepted_task(row, model).map_err(sqlite)?)?;
+        }
+        Ok(())
+    }
+
+    /// Up to `count` items that a rule rejected, the most recent first: their raw text or
+    /// instruction, and the detail.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn rejected_samples(
+        &self,
+        stage: Stage,
+        rule: &str,
+        count: u32,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.attempt(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT instruction, coalesce(detail, '') FROM candidates
+                 WHERE stage = ?1 AND rule = ?2
+                 ORDER BY response_seq DESC, item_index DESC LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![stage.as_str(), rule, count], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            rows.collect()
+        })
+    }
+}
+
+const ACCEPTED_TASKS: &str = "
+SELECT c.task_id, c.instruction, c.input, c.output, c.response_seq, c.item_index, c.nearest,
+    c.score, r.request_index, r.received_at_ms, r.accepted, q.examples,
+    CASE a.state WHEN 'unconfirmed' THEN a.reserved_pico ELSE a.cost_pico END
+FROM candidates c
+JOIN responses r ON r.seq = c.response_seq
+JOIN attempts a ON a.id = r.attempt_id
+JOIN requests q ON q.request_index = r.request_index
+WHERE c.task_id IS NOT NULL
+ORDER BY c.response_seq, c.item_index";
+
+fn accepted_task(row: &Row<'_>, model: &str) -> rusqlite::Result<AcceptedTask> {
+    let nearest: Option<String> = row.get(6)?;
+    let score: Option<f64> = row.get(7)?;
+    let cost = Usd::from_pico(from_sql(row.get(12)?));
+    Ok(AcceptedTask {
+        id: from_sql(row.get(0)?),
+        task: Candidate { instruction: row.get(1)?, input: row.get(2)?, output: row.get(3)? },
+        provenance: Provenance {
+            response_seq: from_sql(row.get(4)?),
+            item_index: row.get(5)?,
+            nearest: nearest.and_then(|task| task.parse().ok()).zip(score),
+            request_index: from_sql(row.get(8)?),
+            received_at_ms: row.get(9)?,
+            cost_share: cost.share(from_sql(row.get(10)?)),
+            examples: split(&row.get::<_, String>(11)?),
+            model: model.to_owned(),
+        },
+    })
+}
+
+fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
+    let mut summary = Summary::default();
+    let mut tallies = connection.prepare("SELECT stage, rule, count FROM tallies")?;
+    let mut rows = tallies.query([])?;
+    while let Some(row) = rows.next()? {
+        let (stage, count): (String, u64) = (row.get(0)?, from_sql(row.get(2)?));
+        if stage == ACCEPTED {
+            summary.accepted = count;
+        } else if let Some(stage) = Stage::from_name(&stage) {
+            summary.rejections.insert((stage, row.get(1)?), count);
+        }
+    }
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).map(from_sql);
+    summary.requests = count("SELECT count(*) FROM requests")?;
+    summary.unjudged_responses = count("SELECT count(*) FROM responses WHERE judged = 0")?;
+    summary.attempts.answered = count("SELECT count(*) FROM responses")?;
+    summary.active_ms = active_ms(connection)?;
+    read_attempts(connection, &mut summary)?;
+    Ok(summary)
+}
+
+fn active_ms(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT coalesce(sum(max(0, seen_at_ms - started_at_ms)), 0) FROM sessions";
+    connection.query_row(sql, [], |row| row.get(0)).map(from_sql)
+}
+
+fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT state, http_status = 429, count(*), sum(reserved_pico), sum(cost_pico),
+            sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+            sum(output_tokens), sum(reasoning_tokens)
+         FROM attempts GROUP BY 1, 2",
+    )?;
+    let mut rows = statement.query([])?;
+    let counts = &mut summary.attempts;
+    while let Some(row) = rows.next()? {
+        let amount = |column| row.get(column).map(from_sql);
+        let (state, limited): (String, Option<bool>) = (row.get(0)?, row.get(1)?);
+        let count = amount(2)?;
+        counts.sent += count;
+        match state.as_str() {
+            "reserved" => summary.reserved = Usd::from_pico(amount(3)?),
+            "unconfirmed" => {
+                counts.unconfirmed = count;
+                summary.unconfirmed = Usd::from_pico(amount(3)?);
+            }
+            "refused" if limited == Some(true) => counts.rate_limited += count,
+            "refused" => counts.refused += count,
+            _ => {
+                summary.spent = Usd::from_pico(amount(4)?);
+                summary.usage = TokenUsage {
+                    input: amount(5)?,
+                    cached_input: amount(6)?,
+                    cache_write: amount(7)?,
+                    output: amount(8)?,
+                    reasoning: amount(9)?,
+                };
+            }
+        }
+    }
+    Ok(())
+}
+
+fn decompress(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
+    let body: Vec<u8> = row.get(column)?;
+    let bytes = usize::try_from(from_sql(row.get(column + 1)?)).unwrap_or(usize::MAX);
+    zstd::bulk::decompress(&body, bytes).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Blob,
+            Box::new(error),
+        )
+    })
+}
+
+fn split(examples: &str) -> Vec<TaskRef> {
+    examples.split_whitespace().filter_map(|task| task.parse().ok()).collect()
+}

@@ -1,0 +1,114 @@
+//! What goes into the journal and comes out of it.
+
+use crate::chat::TokenUsage;
+use crate::event::Verdict;
+use crate::task::TaskRef;
+use crate::usd::Usd;
+
+/// An attempt about to leave, with the request it belongs to.
+#[derive(Debug, Clone)]
+pub struct NewAttempt {
+    /// Unique within the run.
+    pub id: u64,
+    /// The request's index within the run, from 0.
+    pub request_index: u64,
+    /// The in-context examples of the request.
+    pub examples: Vec<TaskRef>,
+    /// Upper bound on the prompt tokens.
+    pub prompt_bound: u64,
+    /// The most output tokens asked for.
+    pub max_output_tokens: u64,
+    /// The worst-case cost, reserved.
+    pub reserved: Usd,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// A whole 2xx body, as it came.
+#[derive(Debug, Clone)]
+pub struct NewResponse {
+    /// The attempt that it answers.
+    pub attempt_id: u64,
+    /// The request's index.
+    pub request_index: u64,
+    /// The HTTP status.
+    pub status: u16,
+    /// The raw body.
+    pub body: Vec<u8>,
+    /// From sending to the last byte, in milliseconds.
+    pub latency_ms: u64,
+    /// When it arrived, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// Answered, with usage that can be believed.
+    Answered {
+        /// What it cost.
+        cost: Usd,
+        /// The tokens by class.
+        usage: TokenUsage,
+    },
+    /// No charge: a status other than 2xx, or no connection was made.
+    Refused {
+        /// The HTTP status, if one came.
+        status: Option<u16>,
+        /// What the server or the network said.
+        message: String,
+    },
+    /// May have been billed, counts at its worst case.
+    Unconfirmed {
+        /// Why its cost is not known.
+        message: String,
+    },
+}
+
+/// The verdicts on some items of one response, in order.
+#[derive(Debug, Clone)]
+pub struct VerdictBatch {
+    /// The response's position in the journal.
+    pub response_seq: u64,
+    /// The number of the first task accepted here, from 0.
+    pub first_task_id: u64,
+    /// The verdicts.
+    pub verdicts: Vec<Verdict>,
+    /// Whether the response has no further items.
+    pub complete: bool,
+}
+
+/// How far the verdicts reach into the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JudgedUpTo {
+    /// Every response up to this position is judged whole; 0 when none is.
+    pub response_seq: u64,
+    /// So many items of the next response are judged.
+    pub items_of_next: u32,
+}
+
+/// A response read back from the journal.
+#[derive(Debug, Clone)]
+pub struct StoredResponse {
+    /// Its position in the journal, from 1.
+    pub seq: u64,
+    /// The request's index.
+    pub request_index: u64,
+    /// The in-context examples of the request.
+    pub examples: Vec<TaskRef>,
+    /// The raw body.
+    pub body: Vec<u8>,
+}
+
+/// An answered attempt whose cost the journal does not have yet: the process died in between.
+#[derive(Debug, Clone)]
+pub struct LateAnswer {
+    /// The attempt.
+    pub attempt_id: u64,
+    /// Upper bound on the prompt tokens.
+    pub prompt_bound: u64,
+    /// The most output tokens asked for.
+    pub max_output_tokens: u64,
+    /// The raw body.
+    pub body: Vec<u8>,
+}

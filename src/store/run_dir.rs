@@ -1,0 +1,261 @@
+//! Opening a run directory: creating, locking, checking, and what a crash left behind.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::journal::{Journal, WriterThread};
+use super::schema::{self, FORMAT_VERSION};
+use super::{RunReader, StoreError, unix_ms};
+
+/// How much room is set aside for the moment when the disk is full: enough for the compressed
+/// responses of a thousand requests under way.
+const BALLAST_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How often a lock is tried for before somebody else is taken to work on the run.
+const LOCK_TRIES: u32 = 5;
+
+/// Where a run lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// A run opened for work: locked, checked, with its journal.
+#[derive(Debug)]
+pub struct OpenRun {
+    /// The writing side.
+    pub journal: Journal,
+    /// The thread that writes, to be waited for at the end.
+    pub writer: WriterThread,
+    /// The reading side.
+    pub reader: RunReader,
+    /// Whether the last session died without a word; its attempts without an answer are now
+    /// unconfirmed.
+    pub recovered: bool,
+    /// Keeps other processes out for as long as it lives.
+    pub lock: RunLock,
+}
+
+/// The lock of a run directory, released on drop and by the system when the process dies.
+#[derive(Debug)]
+pub struct RunLock(#[expect(dead_code, reason = "holds the lock by being open")] File);
+
+impl RunDir {
+    /// Names a directory; nothing is read or made.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal's file.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("run.db")
+    }
+
+    /// The totals' file.
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+
+    /// Whether there is a run here.
+    pub fn exists(&self) -> bool {
+        self.database().exists()
+    }
+
+    /// Whether a process is working on the run now.
+    pub fn is_locked(&self) -> bool {
+        let Ok(file) = File::open(self.path.join("run.lock")) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Opens the run for reading, at any time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no run, or it cannot be read.
+    pub fn read(&self) -> Result<RunReader, StoreError> {
+        RunReader::open(self)
+    }
+
+    /// Opens the run for work, creating it when the directory is missing or empty.
+    ///
+    /// # Errors
+    /// [`StoreError`]: a foreign directory, another process at work, a newer format, a damaged
+    /// journal, a file system that refuses.
+    pub fn open(&self) -> Result<OpenRun, StoreError> {
+        self.prepare_directory()?;
+        let lock = self.lock()?;
+        let database = self.database();
+        let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
+        let mut connection = self.connect()?;
+        self.ensure_tables(&mut connection)?;
+        let crashed = last_session_crashed(&connection).map_err(sqlite)?;
+        if crashed {
+            self.check_integrity(&connection)?;
+        }
+        let late = recover(&mut connection).map_err(sqlite)?;
+        let ballast = self.path.join("ballast");
+        set_aside(&ballast)?;
+        let session = start_session(&connection).map_err(sqlite)?;
+        let reader = RunReader::open(self)?;
+        let (journal, writer) =
+            Journal::start(connection, database.clone(), ballast, session, &reader)?;
+        let recovered = crashed || late > 0;
+        Ok(OpenRun { journal, writer, reader, recovered, lock: RunLock(lock) })
+    }
+
+    fn prepare_directory(&self) -> Result<(), StoreError> {
+        let io = |error: std::io::Error| StoreError::io(&self.path, &error);
+        if self.path.exists() && !self.path.is_dir() {
+            return Err(self.foreign("it is a file"));
+        }
+        if !self.path.exists() {
+            fs::create_dir_all(&self.path).map_err(io)?;
+            restrict(&self.path, 0o700).map_err(io)?;
+            return Ok(());
+        }
+        let ours = ["run.db", "run.lock"];
+        if ours.iter().any(|name| self.path.join(name).exists()) {
+            return Ok(());
+        }
+        match fs::read_dir(&self.path).map_err(io)?.next() {
+            None => Ok(()),
+            Some(_) => Err(self.foreign("it holds other files")),
+        }
+    }
+
+    fn foreign(&self, reason: &str) -> StoreError {
+        StoreError::Foreign { path: self.path.clone(), reason: reason.to_owned() }
+    }
+
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.path.join("run.lock");
+        let io = |error: std::io::Error| StoreError::io(&path, &error);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io)?;
+        restrict(&path, 0o600).map_err(io)?;
+        for tries_left in (0..LOCK_TRIES).rev() {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+                // `status` takes the lock for a moment to see whether it is free.
+                Err(TryLockError::WouldBlock) if tries_left > 0 => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        Err(StoreError::Locked { path: self.path.clone() })
+    }
+
+    /// The writing connection. `synchronous=FULL` makes a commit survive a power cut.
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let database = self.database();
+        let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
+        let connection = Connection::open_with_flags(
+            &database,
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(sqlite)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
+        restrict(&database, 0o600).map_err(|error| StoreError::io(&database, &error))?;
+        Ok(connection)
+    }
+
+    fn ensure_tables(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let database = self.database();
+        let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
+        match schema::version_of(connection).map_err(sqlite)? {
+            Some(found) if found > FORMAT_VERSION => {
+                Err(StoreError::Newer { path: self.path.clone(), found, supported: FORMAT_VERSION })
+            }
+            Some(_) => Ok(()),
+            None => {
+                let tables: i64 = connection
+                    .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+                    .map_err(sqlite)?;
+                if tables > 0 {
+                    return Err(self.foreign("run.db belongs to another program"));
+                }
+                schema::create(connection).map_err(sqlite)
+            }
+        }
+    }
+
+    fn check_integrity(&self, connection: &Connection) -> Result<(), StoreError> {
+        let database = self.database();
+        let found: String = connection
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(|error| StoreError::sqlite(&database, &error))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Damaged { path: database, detail: found })
+    }
+}
+
+/// Makes a file or directory readable by its owner alone, where the system knows such a thing.
+fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    }
+    #[cfg(not(unix))]
+    {
+        let _unused = (path, mode);
+        Ok(())
+    }
+}
+
+fn last_session_crashed(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sessions WHERE stop_reason IS NULL)",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Closes the books of sessions that died: attempts without a response become unconfirmed. Those
+/// with a response are settled by whoever can read the body. Returns how many changed.
+fn recover(connection: &mut Connection) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction()?;
+    let changed = transaction.execute(
+        "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?1,
+            message = 'the process ended before an answer was recorded'
+         WHERE state = 'reserved' AND id NOT IN (SELECT attempt_id FROM responses)",
+        [unix_ms()],
+    )?;
+    transaction
+        .execute("UPDATE sessions SET stop_reason = 'crashed' WHERE stop_reason IS NULL", [])?;
+    transaction.commit()?;
+    Ok(changed)
+}
+
+fn start_session(connection: &Connection) -> rusqlite::Result<i64> {
+    let now = unix_ms();
+    connection
+        .execute("INSERT INTO sessions (started_at_ms, seen_at_ms) VALUES (?1, ?1)", [now])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Fills the ballast file with real blocks. A file system that cannot is used without.
+fn set_aside(path: &Path) -> Result<(), StoreError> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(|error| StoreError::io(path, &error))?;
+    match fs4::FileExt::allocate(&file, BALLAST_BYTES) {
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            Err(StoreError::DiskFull { path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}

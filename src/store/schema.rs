@@ -1,0 +1,125 @@
+//! The tables of `run.db` and their version.
+
+use rusqlite::Connection;
+
+/// The version of the format that this program writes.
+pub const FORMAT_VERSION: i64 = 1;
+
+/// Money is in picodollars, times in milliseconds (since the Unix epoch where they end in
+/// `_at_ms`).
+///
+/// `attempts.state`: `reserved` while under way, then `answered`, `refused` or `unconfirmed`.
+/// `candidates.task_id` numbers the accepted tasks from 0; it is NULL for a rejected item, which
+/// has `stage` and `rule` instead. `tallies` counts candidates by stage and rule, with the stage
+/// `accepted` for accepted tasks, so that totals need no scan.
+pub(super) const TABLES: &str = "
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    id            INTEGER PRIMARY KEY,
+    started_at_ms INTEGER NOT NULL,
+    seen_at_ms    INTEGER NOT NULL,
+    stop_reason   TEXT,
+    message       TEXT
+) STRICT;
+
+CREATE TABLE requests (
+    request_index     INTEGER PRIMARY KEY,
+    examples          TEXT NOT NULL,
+    prompt_bound      INTEGER NOT NULL,
+    max_output_tokens INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE attempts (
+    id             INTEGER PRIMARY KEY,
+    request_index  INTEGER NOT NULL,
+    session_id     INTEGER NOT NULL,
+    state          TEXT NOT NULL,
+    reserved_pico  INTEGER NOT NULL,
+    cost_pico      INTEGER NOT NULL DEFAULT 0,
+    input_tokens        INTEGER NOT NULL DEFAULT 0,
+    cached_input_tokens INTEGER NOT NULL DEFAULT 0,
+    cache_write_tokens  INTEGER NOT NULL DEFAULT 0,
+    output_tokens       INTEGER NOT NULL DEFAULT 0,
+    reasoning_tokens    INTEGER NOT NULL DEFAULT 0,
+    http_status    INTEGER,
+    message        TEXT,
+    sent_at_ms     INTEGER NOT NULL,
+    ended_at_ms    INTEGER
+) STRICT;
+CREATE INDEX attempts_open ON attempts(id) WHERE state = 'reserved';
+
+CREATE TABLE responses (
+    seq            INTEGER PRIMARY KEY,
+    attempt_id     INTEGER NOT NULL UNIQUE,
+    request_index  INTEGER NOT NULL,
+    http_status    INTEGER NOT NULL,
+    body_zstd      BLOB NOT NULL,
+    body_bytes     INTEGER NOT NULL,
+    latency_ms     INTEGER NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    accepted       INTEGER NOT NULL DEFAULT 0,
+    judged         INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE candidates (
+    response_seq INTEGER NOT NULL,
+    item_index   INTEGER NOT NULL,
+    task_id      INTEGER,
+    stage        TEXT,
+    rule         TEXT,
+    detail       TEXT,
+    instruction  TEXT NOT NULL,
+    input        TEXT NOT NULL,
+    output       TEXT NOT NULL,
+    nearest      TEXT,
+    score        REAL,
+    PRIMARY KEY (response_seq, item_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tallies (
+    stage TEXT NOT NULL,
+    rule  TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (stage, rule)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The stage under which `tallies` counts accepted tasks.
+pub(super) const ACCEPTED: &str = "accepted";
+
+/// The format version of a database; `None` when it is not one of ours.
+pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let application_id: i64 =
+        connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application_id != APPLICATION_ID {
+        return Ok(None);
+    }
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map(Some)
+}
+
+/// Marks a SQLite file as a run of instructmill: the bytes of `mill`.
+pub(super) const APPLICATION_ID: i64 = 0x6d69_6c6c;
+
+/// Creates the tables in an empty database, all or nothing.
+pub(super) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    transaction.commit()
+}
+
+/// A count or an amount as SQLite keeps it; what does not fit is held at the largest value.
+pub(super) fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A count or an amount as it came out of SQLite; a negative one can only be damage and counts as
+/// nothing.
+pub(super) fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,334 @@
+//! The writer thread: drains the queue, applies what it holds in one transaction, commits, and
+//! only then answers. One commit carries as many commands as have come since the last.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, Transaction, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
+use super::schema::{ACCEPTED, to_sql};
+use super::{StoreError, unix_ms};
+use crate::summary::StopReason;
+use crate::task::TaskRef;
+
+/// Commands in one commit, at most.
+const GROUP: usize = 512;
+/// Fast and good enough on JSON; a response shrinks to about a third.
+const ZSTD_LEVEL: i32 = 1;
+
+pub(super) type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer thread can be asked.
+#[derive(Debug)]
+pub(super) enum Command {
+    Begin(NewAttempt, Ack<()>),
+    Answer(NewResponse, Ack<u64>),
+    End(u64, AttemptEnd, i64),
+    Judge(VerdictBatch),
+    SetMeta(&'static str, String, Ack<()>),
+    Flush(Ack<()>),
+    Close(StopReason, Option<String>, Ack<()>),
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: Connection,
+    database: PathBuf,
+    ballast: PathBuf,
+    session: i64,
+    last_seq: u64,
+    /// Set when the disk was full: what is under way is still written, nothing new may begin.
+    refuse_new: Option<StoreError>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        database: PathBuf,
+        ballast: PathBuf,
+        session: i64,
+        last_seq: u64,
+    ) -> Self {
+        Self { connection, database, ballast, session, last_seq, refuse_new: None }
+    }
+
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        let mut group = Vec::with_capacity(GROUP);
+        while let Some(first) = queue.blocking_recv() {
+            group.push(first);
+            while group.len() < GROUP {
+                let Ok(next) = queue.try_recv() else { break };
+                group.push(next);
+            }
+            let closing = group.iter().any(|command| matches!(command, Command::Close(..)));
+            if let Err(error) = self.commit(&mut group) {
+                tracing::error!(%error, "the journal cannot be written: nothing more is sent");
+                refuse(group.drain(..), &error);
+                // Dropping the queue fails everybody who still waits or asks later.
+                return;
+            }
+            group.clear();
+            if closing {
+                return;
+            }
+        }
+    }
+
+    /// Applies a group in one transaction; a full disk gets one more chance with the ballast gone.
+    fn commit(&mut self, group: &mut Vec<Command>) -> Result<(), StoreError> {
+        if let Some(error) = &self.refuse_new {
+            let error = error.clone();
+            let (new, rest) =
+                std::mem::take(group).into_iter().partition(|c| matches!(c, Command::Begin(..)));
+            *group = rest;
+            refuse(Vec::into_iter(new), &error);
+        }
+        match self.apply(group) {
+            Err(error) if is_full(&error) && self.refuse_new.is_none() => {
+                tracing::warn!(
+                    "the disk is full: giving up the ballast to store what is under way"
+                );
+                let full = StoreError::sqlite(&self.database, &error);
+                std::fs::remove_file(&self.ballast)
+                    .map_err(|error| StoreError::io(&self.ballast, &error))?;
+                self.refuse_new = Some(full);
+                self.commit(group)
+            }
+            Err(error) => Err(StoreError::sqlite(&self.database, &error)),
+            Ok(last_seq) => {
+                let mut seq = std::mem::replace(&mut self.last_seq, last_seq);
+                for command in group.drain(..) {
+                    acknowledge(command, &mut seq);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// One transaction; returns the last position in the journal after it.
+    fn apply(&mut self, group: &[Command]) -> rusqlite::Result<u64> {
+        let closing = group.iter().any(|command| matches!(command, Command::Close(..)));
+        let transaction = self.connection.transaction()?;
+        let mut seq = self.last_seq;
+        for command in group {
+            match command {
+                Command::Begin(attempt, _) => begin(&transaction, self.session, attempt)?,
+                Command::Answer(response, _) => {
+                    seq += 1;
+                    answer(&transaction, seq, response)?;
+                }
+                Command::End(id, end, at_ms) => end_attempt(&transaction, *id, end, *at_ms)?,
+                Command::Judge(batch) => judge(&transaction, batch)?,
+                Command::SetMeta(key, value, _) => set_meta(&transaction, key, value)?,
+                Command::Flush(_) => {}
+                Command::Close(reason, message, _) => {
+                    close(&transaction, self.session, *reason, message.as_deref())?;
+                }
+            }
+        }
+        transaction
+            .prepare_cached("UPDATE sessions SET seen_at_ms = ?2 WHERE id = ?1")?
+            .execute(params![self.session, unix_ms()])?;
+        transaction.commit()?;
+        if closing {
+            // Only tidiness: the log is just as durable where it is.
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            if let Err(error) = self.connection.query_row(checkpoint, [], |_row| Ok(())) {
+                tracing::debug!(%error, "the write-ahead log stays beside the database");
+            }
+        }
+        Ok(seq)
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+}
+
+/// A caller that went away no longer needs its answer.
+fn send<T>(ack: Ack<T>, answer: Result<T, StoreError>) {
+    drop(ack.send(answer));
+}
+
+fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
+    for command in commands {
+        match command {
+            Command::Begin(_, ack)
+            | Command::SetMeta(_, _, ack)
+            | Command::Flush(ack)
+            | Command::Close(_, _, ack) => send(ack, Err(error.clone())),
+            Command::Answer(_, ack) => send(ack, Err(error.clone())),
+            Command::End(..) | Command::Judge(_) => {}
+        }
+    }
+}
+
+fn acknowledge(command: Command, seq: &mut u64) {
+    match command {
+        Command::Begin(_, ack)
+        | Command::SetMeta(_, _, ack)
+        | Command::Flush(ack)
+        | Command::Close(_, _, ack) => send(ack, Ok(())),
+        Command::Answer(_, ack) => {
+            *seq += 1;
+            send(ack, Ok(*seq));
+        }
+        Command::End(..) | Command::Judge(_) => {}
+    }
+}
+
+fn begin(
+    transaction: &Transaction<'_>,
+    session: i64,
+    attempt: &NewAttempt,
+) -> rusqlite::Result<()> {
+    transaction.prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4)")?.execute(
+        params![
+            to_sql(attempt.request_index),
+            join(&attempt.examples),
+            to_sql(attempt.prompt_bound),
+            to_sql(attempt.max_output_tokens),
+        ],
+    )?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms)
+             VALUES (?1, ?2, ?3, 'reserved', ?4, ?5)",
+        )?
+        .execute(params![
+            to_sql(attempt.id),
+            to_sql(attempt.request_index),
+            session,
+            to_sql(attempt.reserved.pico()),
+            attempt.at_ms,
+        ])?;
+    Ok(())
+}
+
+fn answer(transaction: &Transaction<'_>, seq: u64, response: &NewResponse) -> rusqlite::Result<()> {
+    let body = zstd::bulk::compress(&response.body, ZSTD_LEVEL)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO responses (seq, attempt_id, request_index, http_status, body_zstd,
+                body_bytes, latency_ms, received_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            to_sql(seq),
+            to_sql(response.attempt_id),
+            to_sql(response.request_index),
+            response.status,
+            body,
+            to_sql(response.body.len() as u64),
+            to_sql(response.latency_ms),
+            response.at_ms,
+        ])?;
+    Ok(())
+}
+
+fn end_attempt(
+    transaction: &Transaction<'_>,
+    id: u64,
+    end: &AttemptEnd,
+    at_ms: i64,
+) -> rusqlite::Result<()> {
+    match end {
+        AttemptEnd::Answered { cost, usage } => transaction
+            .prepare_cached(
+                "UPDATE attempts SET state = 'answered', ended_at_ms = ?2, cost_pico = ?3,
+                    input_tokens = ?4, cached_input_tokens = ?5, cache_write_tokens = ?6,
+                    output_tokens = ?7, reasoning_tokens = ?8 WHERE id = ?1",
+            )?
+            .execute(params![
+                to_sql(id),
+                at_ms,
+                to_sql(cost.pico()),
+                to_sql(usage.input),
+                to_sql(usage.cached_input),
+                to_sql(usage.cache_write),
+                to_sql(usage.output),
+                to_sql(usage.reasoning),
+            ])?,
+        AttemptEnd::Refused { status, message } => transaction
+            .prepare_cached(
+                "UPDATE attempts SET state = 'refused', ended_at_ms = ?2, http_status = ?3,
+                    message = ?4 WHERE id = ?1",
+            )?
+            .execute(params![to_sql(id), at_ms, status, message])?,
+        AttemptEnd::Unconfirmed { message } => transaction
+            .prepare_cached(
+                "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?2, message = ?3
+                 WHERE id = ?1",
+            )?
+            .execute(params![to_sql(id), at_ms, message])?,
+    };
+    Ok(())
+}
+
+fn judge(transaction: &Transaction<'_>, batch: &VerdictBatch) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO candidates VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    let mut tally = transaction.prepare_cached(
+        "INSERT INTO tallies VALUES (?1, ?2, 1)
+         ON CONFLICT (stage, rule) DO UPDATE SET count = count + 1",
+    )?;
+    let mut task_id = batch.first_task_id;
+    let mut accepted = 0_i64;
+    for verdict in &batch.verdicts {
+        let (stage, rule, detail) = match &verdict.rejection {
+            None => (ACCEPTED, "", None),
+            Some(no) => (no.stage.as_str(), no.rule, Some(no.detail.as_str())),
+        };
+        let id = verdict.accepted().then_some(to_sql(task_id));
+        if verdict.accepted() {
+            task_id += 1;
+            accepted += 1;
+        }
+        insert.execute(params![
+            to_sql(batch.response_seq),
+            verdict.item_index,
+            id,
+            id.is_none().then_some(stage),
+            id.is_none().then_some(rule),
+            detail,
+            verdict.candidate.instruction,
+            verdict.candidate.input,
+            verdict.candidate.output,
+            verdict.nearest.map(|nearest| nearest.task.to_string()),
+            verdict.nearest.map(|nearest| nearest.score),
+        ])?;
+        tally.execute(params![stage, rule])?;
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE responses SET accepted = accepted + ?2, judged = ?3 WHERE seq = ?1",
+        )?
+        .execute(params![to_sql(batch.response_seq), accepted, batch.complete])?;
+    Ok(())
+}
+
+fn set_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
+        .execute(params![key, value])?;
+    Ok(())
+}
+
+fn close(
+    transaction: &Transaction<'_>,
+    session: i64,
+    reason: StopReason,
+    message: Option<&str>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE sessions SET stop_reason = ?2, message = ?3 WHERE id = ?1")?
+        .execute(params![session, reason.as_str(), message])?;
+    Ok(())
+}
+
+/// The in-context examples as one text: `seed:3 task:17`.
+fn join(examples: &[TaskRef]) -> String {
+    examples.iter().map(TaskRef::to_string).collect::<Vec<_>>().join(" ")
+}
