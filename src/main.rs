@@ -1,3 +1,7 @@
 //! The `instructmill` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    instructmill::cli::run()
+}

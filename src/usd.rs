@@ -133,8 +133,11 @@ fn parse_scaled(text: &str, scale: i32) -> Result<u64, UsdError> {
     let too_large = || UsdError::TooLarge(text.to_owned());
     let trimmed = text.trim();
     if let Some(rest) = trimmed.strip_prefix('-') {
-        let zero = parse_scaled(rest, scale) == Ok(0);
-        return if zero { Ok(0) } else { Err(UsdError::Negative(text.to_owned())) };
+        return match parse_scaled(rest, scale) {
+            Ok(0) if !rest.starts_with('-') => Ok(0),
+            Ok(0) | Err(UsdError::NotANumber(_) | UsdError::Negative(_)) => Err(not_a_number()),
+            _ => Err(UsdError::Negative(text.to_owned())),
+        };
     }
     let (mantissa, exponent) = match trimmed.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => {
@@ -198,8 +201,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_amount() {
-        for text in ["", ".", "abc", "NaN", "inf", "1e", "1.2.3", "$5", "1_000", "--1", "0x10", "٣"]
-        {
+        for text in [
+            "", ".", "abc", "NaN", "inf", "1e", "1.2.3", "$5", "1_000", "--1", "--0", "-abc",
+            "0x10", "٣",
+        ] {
             assert!(matches!(text.parse::<Usd>(), Err(UsdError::NotANumber(_))), "{text}");
         }
         assert!(matches!("-1".parse::<Usd>(), Err(UsdError::Negative(_))));

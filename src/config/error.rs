@@ -4,7 +4,7 @@ use super::settings::Change;
 use crate::filter::FilterError;
 use crate::ledger::{PriceError, PriceTableError};
 use crate::pool::SeedError;
-use crate::provider::{ApiKeyError, HttpError};
+use crate::provider::{ApiKeyError, BaseUrlError};
 
 /// What can be wrong with a configuration. Nothing has been sent or spent yet.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,9 @@ pub enum ConfigError {
     #[error("no model is named: give --model NAME (or --provider simulated for a rehearsal)")]
     NoModel,
     /// The API needs a key.
-    #[error("no API key: set the environment variable {variable}, or name another with --api-key-env")]
+    #[error(
+        "no API key: set the environment variable {variable}, or name another with --api-key-env"
+    )]
     NoKey {
         /// The variable that was looked at.
         variable: String,
@@ -68,9 +70,9 @@ pub enum ConfigError {
     /// The filters.
     #[error(transparent)]
     Filters(#[from] FilterError),
-    /// The base URL, or what HTTP needs.
-    #[error(transparent)]
-    Http(#[from] HttpError),
+    /// The base URL.
+    #[error("--base-url: {0}")]
+    BaseUrl(#[from] BaseUrlError),
     /// The run began with other settings.
     #[error("the run began with other settings: {}", list(.0))]
     Changed(Vec<Change>),

@@ -1,6 +1,5 @@
 //! From settings to a configuration: defaults, checks, and what follows from what.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::file::suggestion;
@@ -16,7 +15,6 @@ use crate::usd::Usd;
 
 /// The provider that makes its answers up.
 pub const SIMULATED: &str = "simulated";
-const DEFAULT_SEEDS: &str = "seed_tasks/default.jsonl";
 /// As Alpaca's `num_instructions_to_generate`.
 const DEFAULT_TARGET: u64 = 100;
 const DEFAULT_CONCURRENCY: u32 = 32;
@@ -29,10 +27,16 @@ const SIMULATED_BUDGET: &str = "5";
 const MAX_BUDGET: &str = "1000000";
 
 /// The environment variables that matter, read once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Environment<'a> {
     /// Looks a variable up.
     pub get: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl std::fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
+    }
 }
 
 /// The values that `--provider` takes.
@@ -52,7 +56,7 @@ impl RunConfig {
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
         let source = source(&mut settings, environment)?;
-        let seeds = seeds(&mut settings)?;
+        let seeds = seeds(&settings)?;
         let model = model(&mut settings, &source)?;
         let priced = prices::find(&settings, price_name(&model, &source))?;
         let budget = budget(&mut settings, &priced, &model, &source)?;
@@ -124,8 +128,8 @@ fn source(settings: &mut Settings, environment: Environment<'_>) -> Result<Sourc
             faults: settings.simulated_faults.get_or_insert_default().clone(),
         });
     }
-    let provider = provider::by_name(&name)
-        .ok_or_else(|| unknown("provider", &name, &provider_names()))?;
+    let provider =
+        provider::by_name(&name).ok_or_else(|| unknown("provider", &name, &provider_names()))?;
     api(provider, settings, environment)
 }
 
@@ -147,18 +151,20 @@ fn api(
     let variable =
         settings.api_key_env.get_or_insert_with(|| provider.api_key_env().to_owned()).clone();
     let api_key = match (environment.get)(&variable).filter(|key| !key.trim().is_empty()) {
-        Some(key) => Some(
-            ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?,
-        ),
+        Some(key) => {
+            Some(ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?)
+        }
         None if !explicit && provider::is_loopback(&base_url) => None,
         None => return Err(ConfigError::NoKey { variable }),
     };
     Ok(Source::Api { provider, base_url, api_key })
 }
 
-fn seeds(settings: &mut Settings) -> Result<SeedFile, ConfigError> {
-    let path = settings.seeds.get_or_insert_with(|| PathBuf::from(DEFAULT_SEEDS));
-    Ok(pool::read_seed_tasks(path)?)
+fn seeds(settings: &Settings) -> Result<SeedFile, ConfigError> {
+    Ok(match &settings.seeds {
+        Some(path) => pool::read_seed_tasks(path)?,
+        None => pool::bundled_seed_tasks()?,
+    })
 }
 
 fn model(settings: &mut Settings, source: &Source) -> Result<String, ConfigError> {
@@ -202,7 +208,8 @@ fn request(
     source: &Source,
     priced: &Priced,
 ) -> Result<RequestConfig, ConfigError> {
-    let completions = matches!(source, Source::Api { provider, .. } if provider.name() == "openai-completions");
+    let completions =
+        matches!(source, Source::Api { provider, .. } if provider.name() == "openai-completions");
     let default = if completions { "alpaca" } else { "json" };
     let name = settings.template.get_or_insert_with(|| default.to_owned()).clone();
     let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name()).collect();
@@ -297,7 +304,7 @@ fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, ConfigError> {
         concurrency: within("concurrency", concurrency, 1, MAX_CONCURRENCY)? as usize,
         max_attempts: within("max-attempts", attempts, 1, 100)?,
         connect_timeout: seconds("connect-timeout", &mut settings.connect_timeout, 10)?,
-        read_timeout: seconds("read-timeout", &mut settings.read_timeout, 120)?,
+        read_timeout: seconds("read-timeout", &mut settings.read_timeout, 300)?,
         request_timeout: seconds("request-timeout", &mut settings.request_timeout, 600)?,
     })
 }

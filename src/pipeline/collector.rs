@@ -119,7 +119,8 @@ impl Collector {
             reports: mpsc::channel(concurrency),
             progress,
             accepted_at_start: resumed.summary.accepted,
-            responses_judged: resumed.summary.attempts.answered - resumed.summary.unjudged_responses,
+            responses_judged: resumed.summary.attempts.answered
+                - resumed.summary.unjudged_responses,
             summary: resumed.summary,
             started_at: Instant::now(),
         }

@@ -46,7 +46,9 @@ pub enum RunError {
         limit: u64,
     },
     /// Not even one request fits into the budget.
-    #[error("the worst case of one request is {needed} USD, more than the {left} USD left of the budget")]
+    #[error(
+        "the worst case of one request is {needed} USD, more than the {left} USD left of the budget"
+    )]
     RequestOverBudget {
         /// The worst-case cost.
         needed: crate::usd::Usd,

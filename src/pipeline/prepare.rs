@@ -13,9 +13,7 @@ use super::progress::Snapshot;
 use super::shared::{Shared, Signals, first_prompt_estimate};
 use super::shutdown::Shutdown;
 use super::worker::settlement_of;
-use crate::config::{
-    ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings, Source,
-};
+use crate::config::{ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings, Source};
 use crate::ledger::Ledger;
 use crate::limit::Limiter;
 use crate::provider::{HttpClient, HttpSettings, Provider};
@@ -139,7 +137,8 @@ impl Prepared {
         let Self { config, run, ledger, judge, summary, run_id } = self;
         let endpoint = Endpoint::start(&config).await?;
         let (stop_signal, stopping) = watch::channel(false);
-        let shared = Arc::new(shared(&config, &run, ledger, &endpoint, run_id, stopping, &summary)?);
+        let shared =
+            Arc::new(shared(&config, &run, ledger, &endpoint, run_id, stopping, &summary)?);
         let resumed = Resumed {
             judge,
             judged: run.reader.judged_up_to()?,

@@ -14,9 +14,7 @@ use super::shared::Shared;
 use crate::chat::{Completion, CompletionRequest};
 use crate::ledger::{Reservation, cost_of, is_plausible};
 use crate::limit::Permit;
-use crate::provider::{
-    ApiError, FailureKind, Outcome, Quirks, Refusal, ResponseHeaders, classify,
-};
+use crate::provider::{ApiError, FailureKind, Outcome, Quirks, Refusal, ResponseHeaders, classify};
 use crate::store::{AttemptEnd, NewAttempt, NewResponse, unix_ms};
 use crate::task::TaskRef;
 use crate::template::Item;
@@ -68,7 +66,10 @@ pub(super) enum Report {
 enum Next {
     Done(Report),
     /// Try again after a pause; the failure counts as one of the request's attempts.
-    Retry { pause: Duration, failure: RunError },
+    Retry {
+        pause: Duration,
+        failure: RunError,
+    },
     /// Try again at once or when the pool's pause is over; it was not the request's fault.
     Again,
 }
@@ -182,8 +183,7 @@ async fn answered(
     };
     shared.count(|attempts| attempts.answered += 1);
     shared.note_success();
-    let (items, decoded) =
-        read_body(shared.provider, shared.template, &body, job.examples.len());
+    let (items, decoded) = read_body(shared.provider, shared.template, &body, job.examples.len());
     let completion = decoded.as_ref().ok();
     if completion.is_some() {
         shared.prove();
@@ -306,8 +306,7 @@ fn not_sent(
 ) -> Next {
     shared.count(|attempts| attempts.refused += 1);
     let certificate = kind == FailureKind::Tls;
-    let failure =
-        RunError::Unreachable { base_url: shared.base_url.clone(), message, certificate };
+    let failure = RunError::Unreachable { base_url: shared.base_url.clone(), message, certificate };
     if certificate && !shared.is_proven() {
         return Next::Done(Report::Fatal(failure));
     }
@@ -329,10 +328,7 @@ fn unknown(
         Ok(reservation) => job.reservation = reservation,
         Err(_reached) => return Next::Done(Report::OutOfBudget),
     }
-    let failure = RunError::Unreachable {
-        base_url: shared.base_url.clone(),
-        message,
-        certificate: false,
-    };
+    let failure =
+        RunError::Unreachable { base_url: shared.base_url.clone(), message, certificate: false };
     Next::Retry { pause: backoff(rng, failures), failure }
 }

@@ -34,6 +34,8 @@ pub struct SeedFile {
     pub sha256: String,
 }
 
+const BUNDLED: &[u8] = include_bytes!("../../seed_tasks/default.jsonl");
+
 /// Reads a seeds file: JSONL, which has one object a line, or one JSON array of objects.
 ///
 /// Each object is a task in the form of Self-Instruct's and Alpaca's seed files (`instruction`,
@@ -48,9 +50,21 @@ pub struct SeedFile {
 /// the same id, or instructions that differ in nothing but white space and letter case. Up to ten
 /// such problems are found at once.
 pub fn read_seed_tasks(path: &Path) -> Result<SeedFile, SeedError> {
-    let bytes = read_bytes(path)?;
-    let tasks = parse_seed_tasks(path, decode(path, &bytes)?, MAX_SEEDS)?;
-    Ok(SeedFile { tasks, sha256: format!("{:x}", Sha256::digest(&bytes)) })
+    seed_file(path, &read_bytes(path)?)
+}
+
+/// The seed tasks that come with the program: `seed_tasks/default.jsonl`.
+///
+/// # Errors
+///
+/// None in a released program: a test reads them.
+pub fn bundled_seed_tasks() -> Result<SeedFile, SeedError> {
+    seed_file(Path::new("seed_tasks/default.jsonl"), BUNDLED)
+}
+
+fn seed_file(path: &Path, bytes: &[u8]) -> Result<SeedFile, SeedError> {
+    let tasks = parse_seed_tasks(path, decode(path, bytes)?, MAX_SEEDS)?;
+    Ok(SeedFile { tasks, sha256: format!("{:x}", Sha256::digest(bytes)) })
 }
 
 /// Checks that a request can show `num_examples` different seed tasks.

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Fault, SeedError, SeedFile, ensure_enough, mostly_ascii, read_seed_tasks};
+use super::{
+    Fault, SeedError, SeedFile, bundled_seed_tasks, ensure_enough, mostly_ascii, read_seed_tasks,
+};
 use crate::task::{Instance, SeedTask};
 
 const GOOD: &str = r#"{"instruction": "Name a colour.", "output": "Blue."}"#;
@@ -376,4 +378,11 @@ proptest! {
         prop_assert_eq!(tasks(&lines.join("\n")), expected.clone());
         prop_assert_eq!(tasks(&format!("[{}]", lines.join(","))), expected);
     }
+}
+
+#[test]
+fn the_bundled_seed_tasks_are_read() {
+    let seeds = bundled_seed_tasks().unwrap();
+    assert_eq!(seeds.tasks.len(), 175);
+    assert!(mostly_ascii(&seeds.tasks));
 }

@@ -116,6 +116,19 @@ impl BaseUrl {
     }
 }
 
+/// Checks a base URL without connecting.
+///
+/// # Errors
+/// [`BaseUrlError`], each with its mend.
+pub fn check_base_url(text: &str) -> Result<(), BaseUrlError> {
+    BaseUrl::parse(text).map(drop)
+}
+
+/// Whether a base URL names this machine. One that cannot be read does not.
+pub fn is_loopback(text: &str) -> bool {
+    BaseUrl::parse(text).is_ok_and(|url| url.is_loopback())
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -29,7 +29,7 @@ mod http_tests;
 
 use std::fmt;
 
-pub use base_url::BaseUrlError;
+pub use base_url::{BaseUrlError, check_base_url, is_loopback};
 pub use error::ApiError;
 pub use failure::FailureKind;
 pub use headers::{MAX_WAIT, ResponseHeaders};

@@ -1,6 +1,5 @@
 //! The totals for a person.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::{RunReport, count, duration};
@@ -89,8 +88,7 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
         rules.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let mut detail = String::new();
         for (rule, number) in rules {
-            // Writing to a String cannot fail.
-            drop(write!(detail, "  {rule} {}", count(number)));
+            detail.push_str(&format!("  {rule} {}", count(number)));
         }
         let share = percent(total, candidates);
         lines.row(&format!("- {}", stage.as_str()), &format!("{} ({share}){detail}", count(total)));
@@ -107,7 +105,7 @@ fn money(lines: &mut Lines, report: &RunReport) {
     let mut spent = format!("{} {budget}", summary.spent.display(4));
     for (amount, what) in [(summary.reserved, "reserved"), (summary.unconfirmed, "unconfirmed")] {
         if !amount.is_zero() {
-            drop(write!(spent, ", {} {what}", amount.display(4)));
+            spent.push_str(&format!(", {} {what}", amount.display(4)));
         }
     }
     lines.row("spent", &spent);
@@ -122,11 +120,11 @@ fn money(lines: &mut Lines, report: &RunReport) {
         (usage.output, "output"),
     ] {
         if number > 0 {
-            drop(write!(tokens, ", {} {what}", count(number)));
+            tokens.push_str(&format!(", {} {what}", count(number)));
         }
     }
     if usage.reasoning > 0 {
-        drop(write!(tokens, " ({} of it reasoning)", count(usage.reasoning)));
+        tokens.push_str(&format!(" ({} of it reasoning)", count(usage.reasoning)));
     }
     lines.row("tokens", &tokens);
 }
@@ -141,7 +139,7 @@ fn requests(lines: &mut Lines, report: &RunReport) {
         (attempts.unconfirmed, "unconfirmed"),
     ] {
         if number > 0 {
-            drop(write!(text, ", {} {what}", count(number)));
+            text.push_str(&format!(", {} {what}", count(number)));
         }
     }
     lines.row("sent", &text);

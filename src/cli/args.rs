@@ -1,0 +1,312 @@
+//! The flags of every command.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::config::{Money, Settings, provider_names};
+use crate::export::EXPORTERS;
+use crate::filter::FILTERS;
+use crate::novelty::SIMILARITIES;
+use crate::template::TEMPLATES;
+
+/// Expand seed tasks into a deduplicated instruction-tuning data set through an LLM API, under a
+/// budget that is never exceeded.
+#[derive(Debug, Parser)]
+#[command(name = "instructmill", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Log more to stderr: -v what happens, -vv details
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run, or go on with, a run: ask a model for new tasks until the target or the budget
+    Generate(Box<GenerateArgs>),
+    /// Show a run's progress, spend and rejections; works while it runs
+    Status(StatusArgs),
+    /// Derive the accepted tasks of a run again from its journal, at no cost
+    Replay(ReplayArgs),
+    /// Write the accepted tasks of a run; works while it runs
+    Export(ExportArgs),
+    /// Run the simulated provider as a server
+    Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    /// The run directory; the same command again goes on with it [default: output/MODEL]
+    #[arg(long, value_name = "DIR", env = "INSTRUCTMILL_RUN")]
+    pub(super) run: Option<PathBuf>,
+    /// A TOML file with any of these settings by their names, with underscores
+    #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Do not ask before the first request
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Export the accepted tasks at the end
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The format of --output
+    #[arg(long, default_value = "alpaca", value_parser = exporters())]
+    pub(super) format: String,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+fn exporters() -> PossibleValuesParser {
+    PossibleValuesParser::new(EXPORTERS.iter().map(|e| e.name()))
+}
+
+fn templates() -> PossibleValuesParser {
+    PossibleValuesParser::new(TEMPLATES.iter().map(|t| t.name()))
+}
+
+fn similarities() -> PossibleValuesParser {
+    PossibleValuesParser::new(SIMILARITIES.iter().map(|s| s.name()))
+}
+
+fn filters() -> PossibleValuesParser {
+    PossibleValuesParser::new(FILTERS.iter().map(|f| f.name))
+}
+
+/// Defines the flags that are settings, with the conversion into [`Settings`].
+macro_rules! settings_args {
+    ($($(#[$attribute:meta])* $key:ident: ($($kind:tt)+),)+) => {
+        #[derive(Debug, Args)]
+        pub(super) struct SettingsArgs {
+            $($(#[$attribute])* pub(super) $key: Option<$($kind)+>,)+
+        }
+
+        impl From<SettingsArgs> for Settings {
+            fn from(args: SettingsArgs) -> Self {
+                Self { $($key: args.$key,)+ }
+            }
+        }
+    };
+}
+
+settings_args! {
+    /// Seed tasks: JSONL or JSON [default: the 175 that come with the program]
+    #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_SEEDS")]
+    seeds: (PathBuf),
+    /// Where completions come from [default: openai with a key or a model, else simulated]
+    #[arg(long, env = "INSTRUCTMILL_PROVIDER", value_parser = PossibleValuesParser::new(provider_names()))]
+    provider: (String),
+    /// The model's name as the server knows it
+    #[arg(long, env = "INSTRUCTMILL_MODEL")]
+    model: (String),
+    /// The API's root, up to and including /v1 [default: OPENAI_BASE_URL, or the provider's own]
+    #[arg(long, value_name = "URL", env = "INSTRUCTMILL_BASE_URL")]
+    base_url: (String),
+    /// The environment variable that holds the API key [default: OPENAI_API_KEY]
+    #[arg(long, value_name = "VAR", env = "INSTRUCTMILL_API_KEY_ENV")]
+    api_key_env: (String),
+    /// Accepted tasks wanted [default: 100]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_TARGET", allow_negative_numbers = true)]
+    target: (u64),
+    /// The most that may be spent; required unless the price is zero
+    #[arg(long, value_name = "USD", env = "INSTRUCTMILL_BUDGET", allow_hyphen_values = true)]
+    budget: (Money),
+    /// USD per million prompt tokens, instead of the table's
+    #[arg(long, value_name = "USD", env = "INSTRUCTMILL_PRICE_IN", allow_hyphen_values = true)]
+    price_in: (Money),
+    /// USD per million output tokens, instead of the table's
+    #[arg(long, value_name = "USD", env = "INSTRUCTMILL_PRICE_OUT", allow_hyphen_values = true)]
+    price_out: (Money),
+    /// A price table in LiteLLM's format, instead of the bundled one
+    #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_PRICES")]
+    prices: (PathBuf),
+    /// Requests per minute that the account allows [default: no limit]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_RPM", allow_negative_numbers = true)]
+    rpm: (u64),
+    /// Tokens per minute that the account allows [default: no limit]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_TPM", allow_negative_numbers = true)]
+    tpm: (u64),
+    /// Whether the server counts max_tokens against --tpm, as OpenAI does, or what was used
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_TPM_COUNTS_MAX_TOKENS")]
+    tpm_counts_max_tokens: (bool),
+    /// Requests under way at once [default: 32]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_CONCURRENCY", allow_negative_numbers = true)]
+    concurrency: (u32),
+    /// Stop after this many requests of the run
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_REQUESTS", allow_negative_numbers = true)]
+    max_requests: (u64),
+    /// Attempts per request before it is given up [default: 5]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_ATTEMPTS", allow_negative_numbers = true)]
+    max_attempts: (u32),
+    /// Stop after so many responses in a row without an accepted task [default: 100]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_STALLED_RESPONSES", allow_negative_numbers = true)]
+    max_stalled_responses: (u64),
+    /// Seconds to establish a connection [default: 10]
+    #[arg(long, value_name = "S", env = "INSTRUCTMILL_CONNECT_TIMEOUT", allow_negative_numbers = true)]
+    connect_timeout: (u64),
+    /// Seconds without a byte from the server, its thinking included [default: 300]
+    #[arg(long, value_name = "S", env = "INSTRUCTMILL_READ_TIMEOUT", allow_negative_numbers = true)]
+    read_timeout: (u64),
+    /// Seconds for a whole attempt [default: 600]
+    #[arg(long, value_name = "S", env = "INSTRUCTMILL_REQUEST_TIMEOUT", allow_negative_numbers = true)]
+    request_timeout: (u64),
+    /// The prompt template [default: json for chat models, alpaca for openai-completions]
+    #[arg(long, env = "INSTRUCTMILL_TEMPLATE", value_parser = templates())]
+    template: (String),
+    /// In-context examples per request [default: the template's, 8 or 3]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_NUM_EXAMPLES", allow_negative_numbers = true)]
+    num_examples: (u32),
+    /// Tasks asked for per request [default: the template's, 10 or 20]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_TASKS_PER_REQUEST", allow_negative_numbers = true)]
+    tasks_per_request: (u32),
+    /// The most output tokens per request [default: the template's, 4000 or 3072]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_OUTPUT_TOKENS", allow_negative_numbers = true)]
+    max_output_tokens: (u32),
+    /// Sampling temperature [default: 1.0]
+    #[arg(long, value_name = "F", env = "INSTRUCTMILL_TEMPERATURE", allow_negative_numbers = true)]
+    temperature: (f64),
+    /// Nucleus sampling mass [default: 1.0]
+    #[arg(long, value_name = "F", env = "INSTRUCTMILL_TOP_P", allow_negative_numbers = true)]
+    top_p: (f64),
+    /// Send a response schema with each request [default: where the model takes one]
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RESPONSE_SCHEMA")]
+    response_schema: (bool),
+    /// The similarity of the novelty check [default: rouge-l, or rouge-l-unicode by the seeds]
+    #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = similarities())]
+    similarity: (String),
+    /// More similar than this is a duplicate [default: 0.7]
+    #[arg(long, value_name = "F", env = "INSTRUCTMILL_THRESHOLD", allow_negative_numbers = true)]
+    threshold: (f64),
+    /// Seeds all random choices of the run [default: 0]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_SEED", allow_negative_numbers = true)]
+    seed: (u64),
+    /// Filter rules to switch off
+    #[arg(long = "disable-filter", value_name = "RULE", value_delimiter = ',', value_parser = filters())]
+    disable_filters: (Vec<String>),
+    /// Fewest words of an instruction [default: 4]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_MIN_WORDS", allow_negative_numbers = true)]
+    min_words: (u32),
+    /// Most words of an instruction [default: 150]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_WORDS", allow_negative_numbers = true)]
+    max_words: (u32),
+    /// The words of the keyword rule, instead of the original's 18
+    #[arg(long = "keyword", value_name = "WORD", value_delimiter = ',')]
+    keywords: (Vec<String>),
+    /// Mean latency of the simulated provider, in milliseconds [default: 200]
+    #[arg(long, value_name = "MS", env = "INSTRUCTMILL_SIMULATED_LATENCY_MS", allow_negative_numbers = true)]
+    simulated_latency_ms: (u64),
+    /// Faults of the simulated provider, such as 429:0.02,drop:0.01
+    #[arg(long, value_name = "LIST", env = "INSTRUCTMILL_SIMULATED_FAULTS")]
+    simulated_faults: (String),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The run directory
+    #[arg(long, value_name = "DIR", default_value = "output/simulated", env = "INSTRUCTMILL_RUN")]
+    pub(super) run: PathBuf,
+    /// Print JSON; money is in decimal strings
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show so many samples of what each rule rejected
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) samples: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The run directory
+    #[arg(long, value_name = "DIR", default_value = "output/simulated", env = "INSTRUCTMILL_RUN")]
+    pub(super) run: PathBuf,
+    /// Write the tasks here (`-` for stdout); without it they are only counted and compared
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The format of --output
+    #[arg(long, default_value = "alpaca", value_parser = exporters())]
+    pub(super) format: String,
+    /// Fail (exit code 1) unless the tasks equal those of the run
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Accepted tasks wanted, instead of the run's target
+    #[arg(long, value_name = "N")]
+    pub(super) target: Option<u64>,
+    /// Another similarity
+    #[arg(long, value_parser = similarities())]
+    pub(super) similarity: Option<String>,
+    /// Another threshold
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub(super) threshold: Option<f64>,
+    /// Filter rules to switch off, instead of the run's
+    #[arg(long = "disable-filter", value_name = "RULE", value_delimiter = ',', value_parser = filters())]
+    pub(super) disable_filters: Option<Vec<String>>,
+    /// Another fewest words of an instruction
+    #[arg(long, value_name = "N")]
+    pub(super) min_words: Option<u32>,
+    /// Another most words of an instruction
+    #[arg(long, value_name = "N")]
+    pub(super) max_words: Option<u32>,
+    /// Other words of the keyword rule
+    #[arg(long = "keyword", value_name = "WORD", value_delimiter = ',')]
+    pub(super) keywords: Option<Vec<String>>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The run directory
+    #[arg(long, value_name = "DIR", default_value = "output/simulated", env = "INSTRUCTMILL_RUN")]
+    pub(super) run: PathBuf,
+    /// The file to write, whole or not at all [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The format
+    #[arg(long, default_value = "alpaca", value_parser = exporters())]
+    pub(super) format: String,
+    /// Add where each task came from: request, model, examples, cost, time
+    #[arg(long)]
+    pub(super) with_provenance: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// The port; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub(super) port: u16,
+    /// The address
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(super) host: IpAddr,
+    /// Seeds what is written
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// The only model that exists [default: any]
+    #[arg(long)]
+    pub(super) model: Option<String>,
+    /// USD per million prompt tokens
+    #[arg(long, value_name = "USD", default_value = "0.15")]
+    pub(super) price_in: Money,
+    /// USD per million output tokens
+    #[arg(long, value_name = "USD", default_value = "0.60")]
+    pub(super) price_out: Money,
+    /// Requests per minute [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(super) rpm: Option<u64>,
+    /// Tokens per minute, max_tokens counted at admission [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(super) tpm: Option<u64>,
+    /// Mean latency in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(super) latency_ms: u64,
+    /// Faults and their probabilities, such as 429:0.02,drop:0.01
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub(super) faults: String,
+    /// The only key that is accepted [default: any or none]
+    #[arg(long, value_name = "KEY")]
+    pub(super) api_key: Option<String>,
+    /// Refuse with insufficient_quota once so much is billed
+    #[arg(long, value_name = "USD")]
+    pub(super) quota: Option<Money>,
+    /// Refuse requests with this parameter, as some models do
+    #[arg(long = "reject-param", value_name = "NAME")]
+    pub(super) reject_params: Vec<String>,
+}

@@ -1,0 +1,115 @@
+//! Errors at the door: a message, its causes, a hint, an exit code.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use crate::config::{ConfigError, FileError};
+use crate::export::AtomicFileError;
+use crate::pipeline::{PrepareError, RunError};
+use crate::store::StoreError;
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+/// What a command ends with when it cannot do its job.
+#[derive(Debug)]
+pub struct CliError {
+    message: String,
+    hint: String,
+    code: u8,
+}
+
+impl CliError {
+    /// The command or the configuration is at fault.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: String::new(), code: USAGE }
+    }
+
+    /// The world is at fault.
+    pub(super) fn failure(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: String::new(), code: FAILURE }
+    }
+
+    pub(super) fn with_hint(mut self, hint: &str) -> Self {
+        hint.clone_into(&mut self.hint);
+        self
+    }
+
+    /// Says it on stderr and gives the exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        say(&format!("error: {}", self.message));
+        if !self.hint.is_empty() {
+            say(&format!("hint: {}", self.hint));
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// One line or more of talk. A closed stderr has nobody to listen.
+pub(super) fn say(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string()).with_hint(error.hint())
+    }
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let wrap = if error.is_usage() { Self::usage } else { Self::failure };
+        wrap(error.to_string()).with_hint(error.hint())
+    }
+}
+
+impl From<PrepareError> for CliError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Config(error) => error.into(),
+            PrepareError::Run(RunError::Store(error)) => error.into(),
+            PrepareError::Run(error) => error.into(),
+        }
+    }
+}
+
+/// Opening a run: a directory that cannot be used is the command's fault.
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let wrap = match &error {
+            StoreError::Foreign { .. }
+            | StoreError::Missing { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Locked { .. }
+            | StoreError::Io { .. } => Self::usage,
+            _ => Self::failure,
+        };
+        wrap(error.to_string()).with_hint(error.hint())
+    }
+}
+
+impl From<AtomicFileError> for CliError {
+    fn from(error: AtomicFileError) -> Self {
+        Self::failure(error.to_string())
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            // Whoever reads our stdout has seen enough.
+            return Self {
+                message: "the output was closed".into(),
+                hint: String::new(),
+                code: FAILURE,
+            };
+        }
+        Self::failure(error.to_string())
+    }
+}

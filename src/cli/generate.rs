@@ -1,0 +1,209 @@
+//! `instructmill generate`: the plan, the question, the bars, the end.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::sync::watch;
+
+use super::args::GenerateArgs;
+use super::export::write_export;
+use super::failure::{CliError, say};
+use super::progress::Progress;
+use super::status;
+use crate::config::{Environment, RunConfig, SIMULATED, Settings, read_settings};
+use crate::pipeline::{self, Outcome, Plan, Prepared, Snapshot};
+use crate::report::{count, duration, to_text};
+use crate::store::RunDir;
+use crate::summary::StopReason;
+
+const INTERRUPTED: u8 = 130;
+/// Files that a process has open beside its connections.
+const OTHER_FILES: u64 = 64;
+
+pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
+    let flags = Settings::from(args.settings);
+    let file = match &args.config {
+        Some(path) => read_settings(path)?,
+        None => Settings::default(),
+    };
+    let settings = flags.or(file);
+    let dir = RunDir::new(args.run.unwrap_or_else(|| default_run(&settings)));
+    let settings = match pipeline::stored_settings(&dir) {
+        Ok(stored) => settings.or(stored.unwrap_or_default()),
+        // Opening the run says what is wrong with it, and better.
+        Err(pipeline::RunError::Store(_)) => settings,
+        Err(error) => return Err(error.into()),
+    };
+    let environment = Environment { get: &|name| std::env::var(name).ok() };
+    let config = RunConfig::resolve(settings, environment)?;
+    allow_connections(config.pace.concurrency)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ask = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let Some(outcome) = runtime.block_on(generate(config, &dir, ask))? else {
+        say("nothing was sent");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let report = status::report_of(&dir, &outcome)?;
+    status::write_summary(&dir, &report)?;
+    say(&format!("\n{}", to_text(&report).trim_end()));
+    if let Some(path) = &args.output {
+        let written = write_export(&dir, &args.format, Some(path), false)?;
+        say(&format!("{:<12} {} tasks to {}", "exported", count(written), path.display()));
+    }
+    conclude(outcome)
+}
+
+/// Opens the run, shows the plan, and runs it unless the answer to the question is no.
+async fn generate(config: RunConfig, dir: &RunDir, ask: bool) -> Result<Option<Outcome>, CliError> {
+    let costs = config.budget.is_some() && !config.source.is_simulated();
+    let (shutdown, listener) = pipeline::listen()?;
+    let prepared = Box::pin(Prepared::open(config, dir)).await?;
+    if prepared.recovered() {
+        say("the last session ended without a word: going on from its journal");
+    }
+    say(&describe(&prepared.plan(), dir.path()));
+    if ask && costs && !agreed()? {
+        prepared.cancel().await?;
+        return Ok(None);
+    }
+    let (sender, receiver) = watch::channel(Snapshot::default());
+    let progress = Progress::new(receiver);
+    let outcome = tokio::select! {
+        outcome = Box::pin(prepared.run(sender, shutdown)) => outcome?,
+        () = listener => return Err(CliError::failure("the signal handler ended")),
+        () = progress.show() => return Err(CliError::failure("the progress display ended")),
+    };
+    Ok(Some(outcome))
+}
+
+fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
+    match (outcome.reason, outcome.error) {
+        (_, Some(error)) => Err(error.into()),
+        (StopReason::Interrupted, None) => Ok(ExitCode::from(INTERRUPTED)),
+        (StopReason::NoProgress, None) => {
+            let message = "the last responses brought no accepted task: stopped to save money";
+            Err(CliError::failure(message).with_hint(
+                "look at what was rejected with `instructmill status --samples 3`; another model, \
+                 more varied seed tasks or a higher --max-stalled-responses may help",
+            ))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// `output/MODEL`, apart for simulated and real runs.
+fn default_run(settings: &Settings) -> PathBuf {
+    let simulated = settings.provider.as_deref() == Some(SIMULATED);
+    let name = match (&settings.model, simulated) {
+        (None, _) => SIMULATED.to_owned(),
+        (Some(model), true) => format!("{SIMULATED}-{model}"),
+        (Some(model), false) => model.clone(),
+    };
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name: String = name.trim_start_matches('.').chars().map(safe).collect();
+    Path::new("output").join(if name.is_empty() { SIMULATED } else { &name })
+}
+
+/// Raises the soft limit of open files to what so many connections need.
+fn allow_connections(concurrency: usize) -> Result<(), CliError> {
+    let needed = u64::try_from(concurrency).unwrap_or(u64::MAX).saturating_mul(2) + OTHER_FILES;
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit < needed.div_ceil(2) => Err(CliError::usage(format!(
+            "--concurrency {concurrency} needs {needed} open files, and the system allows {limit}"
+        ))
+        .with_hint("lower --concurrency, or raise the limit with `ulimit -n`")),
+        // Where the system has no such limit there is nothing to raise.
+        _ => Ok(()),
+    }
+}
+
+fn agreed() -> io::Result<bool> {
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "Go on? [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The plan as lines for a person.
+fn describe(plan: &Plan, run: &Path) -> String {
+    let mut lines = Vec::new();
+    if plan.simulated {
+        lines.push(
+            "SIMULATED: no API is asked and no money is spent. Every task is made up: do not \
+             train on it.\nFor a real run give --model and --budget, and set OPENAI_API_KEY."
+                .to_owned(),
+        );
+    }
+    let mut row = |label: &str, text: String| lines.push(format!("{label:<12} {text}"));
+    row("run", run.display().to_string());
+    row("source", format!("{} · {}", plan.provider, plan.model));
+    row("price", price(plan));
+    row("budget", budget(plan));
+    row("limits", limits(plan));
+    row(
+        "tasks",
+        format!(
+            "{} of {} wanted are there; {} seed tasks; template {}, {} above {} is a duplicate",
+            count(plan.accepted),
+            count(plan.target),
+            count(plan.seeds as u64),
+            plan.template,
+            plan.similarity,
+            plan.threshold
+        ),
+    );
+    row(
+        "estimate",
+        format!(
+            "about {} requests, {} prompt and {} output tokens, {}, {}",
+            count(plan.requests),
+            count(plan.prompt_tokens),
+            count(plan.output_tokens),
+            plan.cost.display(2),
+            duration(plan.duration)
+        ),
+    );
+    lines.join("\n")
+}
+
+fn price(plan: &Plan) -> String {
+    if plan.price.is_free() {
+        return "free".to_owned();
+    }
+    let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
+    format!(
+        "{} in, {} out per million tokens ({})",
+        per_million(plan.price.input),
+        per_million(plan.price.output),
+        plan.price_origin
+    )
+}
+
+fn budget(plan: &Plan) -> String {
+    let Some(budget) = plan.money.budget else { return "none: nothing costs anything".to_owned() };
+    let used = plan.money.committed();
+    let mut text = budget.display(2);
+    if !used.is_zero() {
+        text = format!("{text}, {} of it used", used.display(4));
+    }
+    if plan.cost > plan.money.left() {
+        text.push_str("; the estimate is higher: the run may stop short of the target");
+    }
+    text
+}
+
+fn limits(plan: &Plan) -> String {
+    let limit = |limit: Option<u64>, what: &str| match limit {
+        Some(limit) => format!("{} {what} a minute", count(limit)),
+        None => format!("any number of {what}"),
+    };
+    format!(
+        "{}, {}, {} at once",
+        limit(plan.limits.requests_per_minute, "requests"),
+        limit(plan.limits.tokens_per_minute, "tokens"),
+        plan.concurrency
+    )
+}

@@ -1,0 +1,186 @@
+//! The live view: bars on a terminal, plain lines elsewhere.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use super::failure::say;
+use super::logs::bars;
+use crate::event::Stage;
+use crate::pipeline::Snapshot;
+use crate::report::{count, duration};
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows what the pipeline publishes.
+pub(super) struct Progress {
+    snapshots: watch::Receiver<Snapshot>,
+}
+
+impl Progress {
+    pub(super) fn new(snapshots: watch::Receiver<Snapshot>) -> Self {
+        Self { snapshots }
+    }
+
+    /// Shows progress until it is dropped.
+    pub(super) async fn show(self) {
+        if io::stderr().is_terminal() { self.show_bars().await } else { self.show_lines().await }
+    }
+
+    async fn show_bars(mut self) {
+        let view = Bars::new();
+        while self.snapshots.changed().await.is_ok() {
+            view.update(&self.snapshots.borrow_and_update());
+        }
+        std::future::pending().await
+    }
+
+    async fn show_lines(self) {
+        loop {
+            tokio::time::sleep(LINE_EVERY).await;
+            let snapshot = self.snapshots.borrow().clone();
+            say(&line(&snapshot));
+        }
+    }
+}
+
+/// Removes its bars when dropped: the summary takes their place.
+struct Bars {
+    tasks: ProgressBar,
+    money: ProgressBar,
+    network: ProgressBar,
+    rejected: ProgressBar,
+}
+
+impl Bars {
+    fn new() -> Self {
+        let bar = |template: &str| {
+            let style = ProgressStyle::with_template(template)
+                .map_or_else(|_wrong| ProgressStyle::default_bar(), |s| s.progress_chars("=> "));
+            bars().add(ProgressBar::new(1).with_style(style))
+        };
+        Self {
+            tasks: bar("accepted  [{bar:24}] {msg}"),
+            money: bar("spent     [{bar:24}] {msg}"),
+            network: bar("requests  {wide_msg}"),
+            rejected: bar("rejected  {wide_msg}"),
+        }
+    }
+
+    fn update(&self, snapshot: &Snapshot) {
+        self.tasks.set_length(snapshot.target.max(1));
+        self.tasks.set_position(snapshot.summary.accepted.min(snapshot.target));
+        self.tasks.set_message(tasks(snapshot));
+        let budget = snapshot.money.budget.map_or(1, |budget| budget.pico().max(1));
+        self.money.set_length(budget);
+        self.money.set_position(snapshot.money.committed().pico().min(budget));
+        self.money.set_message(money(snapshot));
+        self.network.set_message(network(snapshot));
+        self.rejected.set_message(rejected(snapshot));
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        for bar in [&self.tasks, &self.money, &self.network, &self.rejected] {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The whole state in one line, for logs.
+fn line(snapshot: &Snapshot) -> String {
+    format!(
+        "accepted {} · spent {} · {} · rejected {}",
+        tasks(snapshot),
+        money(snapshot),
+        network(snapshot),
+        rejected(snapshot)
+    )
+}
+
+fn tasks(snapshot: &Snapshot) -> String {
+    let mut text = format!("{}/{}", count(snapshot.summary.accepted), count(snapshot.target));
+    if let Some(reason) = snapshot.stopping {
+        text.push_str(&format!(", stopping ({})", reason.as_str()));
+    } else if let Some(remaining) = snapshot.remaining() {
+        text.push_str(&format!(", {} to go", duration(remaining)));
+    }
+    text
+}
+
+fn money(snapshot: &Snapshot) -> String {
+    let money = &snapshot.money;
+    let mut text = money.spent.display(4);
+    if !money.reserved.is_zero() {
+        text.push_str(&format!(" + {} reserved", money.reserved.display(4)));
+    }
+    if !money.unconfirmed.is_zero() {
+        text.push_str(&format!(" + {} unconfirmed", money.unconfirmed.display(4)));
+    }
+    if let Some(budget) = money.budget {
+        text.push_str(&format!(" of {}", budget.display(2)));
+    }
+    if let Some(projected) = snapshot.projected_cost() {
+        text.push_str(&format!(", {} at the target", projected.display(2)));
+    }
+    text
+}
+
+fn network(snapshot: &Snapshot) -> String {
+    if let Some(pause) = snapshot.paused_for {
+        return format!("paused for {} by the server's rate limit", duration(pause));
+    }
+    let per_minute = |rate: u64, limit: Option<u64>, what: &str| match limit {
+        Some(limit) => format!("{}/{} {what}/min", count(rate), count(limit)),
+        None => format!("{} {what}/min", count(rate)),
+    };
+    format!(
+        "{} in flight, {}, {}",
+        snapshot.in_flight,
+        per_minute(snapshot.rates.requests, snapshot.limits.requests_per_minute, "requests"),
+        per_minute(snapshot.rates.tokens, snapshot.limits.tokens_per_minute, "tokens")
+    )
+}
+
+fn rejected(snapshot: &Snapshot) -> String {
+    let mut rules: Vec<((Stage, &str), u64)> = snapshot
+        .summary
+        .rejections
+        .iter()
+        .map(|((stage, rule), count)| ((*stage, rule.as_str()), *count))
+        .collect();
+    rules.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut text = count(snapshot.summary.rejected());
+    for ((_, rule), number) in rules.into_iter().take(4) {
+        text.push_str(&format!(" · {rule} {}", count(number)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::StopReason;
+
+    #[test]
+    fn one_line_says_it_all() {
+        let mut snapshot = Snapshot { target: 1_000, in_flight: 32, ..Snapshot::default() };
+        snapshot.summary.accepted = 250;
+        snapshot.summary.rejections.insert((Stage::Novelty, "rouge-l".into()), 40);
+        snapshot.money.spent = "0.5".parse().unwrap();
+        snapshot.money.reserved = "0.01".parse().unwrap();
+        snapshot.money.budget = Some("5".parse().unwrap());
+        snapshot.rates.requests = 118;
+        snapshot.limits.requests_per_minute = Some(120);
+        snapshot.elapsed = Duration::from_secs(25);
+        insta::assert_snapshot!(line(&snapshot), @"accepted 250/1,000, 1m 15s to go · spent $0.5000 + $0.0100 reserved of $5.00, $2.00 at the target · 32 in flight, 118/120 requests/min, 0 tokens/min · rejected 40 · rouge-l 40");
+        snapshot.stopping = Some(StopReason::Budget);
+        snapshot.paused_for = Some(Duration::from_secs(3));
+        insta::assert_snapshot!(tasks(&snapshot), @"250/1,000, stopping (budget)");
+        insta::assert_snapshot!(network(&snapshot), @"paused for 3.0s by the server's rate limit");
+    }
+}

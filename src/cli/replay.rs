@@ -1,0 +1,106 @@
+//! `instructmill replay`: the accepted tasks again, from the journal, at no cost.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::args::ReplayArgs;
+use super::export::{exporter, to_output};
+use super::failure::{CliError, say};
+use crate::config::{Environment, RunConfig, Settings};
+use crate::export::ExportOptions;
+use crate::pipeline::{self, ReplayTotals};
+use crate::report::count;
+use crate::store::{RunDir, RunReader};
+use crate::task::{AcceptedTask, Candidate};
+
+pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
+    let dir = RunDir::new(&args.run);
+    let reader = dir.read()?;
+    let begun = pipeline::stored_settings(&dir)?.unwrap_or_default();
+    // A replay sends nothing, so it needs no key: a placeholder stands in for it.
+    let environment = Environment { get: &|_name| Some("unused-by-replay".to_owned()) };
+    let config = RunConfig::resolve(changed(args).or(begun), environment)?;
+    let mut comparison = Comparison::new(&reader, &config.model)?;
+    let totals = match &args.output {
+        None => pipeline::replay::<CliError>(&config, &reader, |task| {
+            comparison.compare(task);
+            Ok(())
+        })?,
+        Some(path) => {
+            let output = Some(path.as_path()).filter(|path| *path != Path::new("-"));
+            let options = ExportOptions { with_provenance: false };
+            to_output(exporter(&args.format)?, &options, output, |rows| {
+                pipeline::replay::<CliError>(&config, &reader, |task| {
+                    comparison.compare(task);
+                    Ok(rows.write(task)?)
+                })
+            })?
+        }
+    };
+    conclude(args, &totals, &comparison)
+}
+
+fn changed(args: &ReplayArgs) -> Settings {
+    Settings {
+        target: args.target,
+        similarity: args.similarity.clone(),
+        threshold: args.threshold,
+        disable_filters: args.disable_filters.clone(),
+        min_words: args.min_words,
+        max_words: args.max_words,
+        keywords: args.keywords.clone(),
+        ..Settings::default()
+    }
+}
+
+fn conclude(
+    args: &ReplayArgs,
+    totals: &ReplayTotals,
+    comparison: &Comparison,
+) -> Result<ExitCode, CliError> {
+    let equal = comparison.equal(totals.accepted);
+    say(&format!(
+        "replayed {} responses: {} accepted, {} rejected; {}",
+        count(totals.responses),
+        count(totals.accepted),
+        count(totals.rejections.values().sum()),
+        if equal { "the same tasks as in the run" } else { "other tasks than in the run" }
+    ));
+    if args.check && !equal {
+        let message = format!(
+            "the replay differs from the run, which has {} accepted tasks; the first {} are equal",
+            count(comparison.live.len() as u64),
+            count(comparison.equal_so_far)
+        );
+        return Err(CliError::failure(message));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The tasks of the run beside those of the replay.
+struct Comparison {
+    live: Vec<Candidate>,
+    equal_so_far: u64,
+}
+
+impl Comparison {
+    fn new(reader: &RunReader, model: &str) -> Result<Self, CliError> {
+        let mut live = Vec::new();
+        reader.for_each_accepted::<CliError>(model, |accepted| {
+            live.push(accepted.task);
+            Ok(())
+        })?;
+        Ok(Self { live, equal_so_far: 0 })
+    }
+
+    fn compare(&mut self, replayed: &AcceptedTask) {
+        let index = usize::try_from(replayed.id).unwrap_or(usize::MAX);
+        if replayed.id == self.equal_so_far && self.live.get(index) == Some(&replayed.task) {
+            self.equal_so_far += 1;
+        }
+    }
+
+    fn equal(&self, accepted: u64) -> bool {
+        self.equal_so_far == accepted && accepted == self.live.len() as u64
+    }
+}

@@ -1,0 +1,116 @@
+//! What a configuration becomes, and how mistakes are answered.
+
+use super::*;
+
+fn resolve_with(settings: Settings, key: Option<&str>) -> Result<RunConfig, ConfigError> {
+    let get = |name: &str| key.filter(|_| name == "OPENAI_API_KEY").map(str::to_owned);
+    RunConfig::resolve(settings, Environment { get: &get })
+}
+
+fn resolve(settings: Settings) -> Result<RunConfig, ConfigError> {
+    resolve_with(settings, None)
+}
+
+fn money(text: &str) -> Option<Money> {
+    Some(text.parse().unwrap())
+}
+
+fn real() -> Settings {
+    Settings { model: Some("gpt-4o-mini".into()), budget: money("5"), ..Settings::default() }
+}
+
+#[test]
+fn without_a_key_or_a_model_the_run_is_simulated() {
+    let config = resolve(Settings::default()).unwrap();
+    assert!(config.source.is_simulated());
+    assert_eq!(config.budget, Some("5".parse().unwrap()));
+    assert_eq!((config.target, config.rules.threshold), (100, 0.7));
+    assert_eq!(config.rules.similarity.name(), "rouge-l");
+    assert_eq!(config.request.template.name(), "json");
+}
+
+#[test]
+fn every_setting_is_given_once_resolved() {
+    let config = resolve_with(real(), Some("sk-test-0123456789")).unwrap();
+    assert_eq!(config.source.name(), "openai");
+    assert_eq!(config.price.output, Usd::from_pico(600_000));
+    let stored = config.settings.to_json();
+    for key in ["provider", "model", "template", "num_examples", "similarity", "threshold", "seed"]
+    {
+        assert!(stored.get(key).is_some(), "{key}");
+    }
+    assert!(!stored.to_string().contains("sk-test"));
+    assert!(!format!("{config:?}").contains("sk-test-0123456789"));
+}
+
+#[test]
+fn a_model_of_reasoning_takes_no_temperature() {
+    let settings = Settings { model: Some("gpt-5-mini".into()), ..real() };
+    let config = resolve_with(settings, Some("sk-test-0123456789")).unwrap();
+    assert!(config.request.quirks.max_completion_tokens && !config.request.quirks.sampling);
+}
+
+/// The messages that people read; each names the flag and the mend.
+#[test]
+fn mistakes_are_answered_before_anything_is_sent() {
+    let key = Some("sk-test-0123456789");
+    let error = |settings: Settings| resolve_with(settings, key).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        resolve(real()).unwrap_err(),
+        @"no API key: set the environment variable OPENAI_API_KEY, or name another with --api-key-env"
+    );
+    insta::assert_snapshot!(
+        error(Settings::default()),
+        @"no model is named: give --model NAME (or --provider simulated for a rehearsal)"
+    );
+    insta::assert_snapshot!(
+        error(Settings { budget: None, ..real() }),
+        @"--budget is required: `gpt-4o-mini` costs money. Give the most that may be spent, in USD"
+    );
+    insta::assert_snapshot!(
+        error(Settings { budget: money("0"), ..real() }),
+        @"--budget: a budget of 0 buys nothing: give an amount in USD"
+    );
+    insta::assert_snapshot!(
+        error(Settings { model: Some("gpt-4o-minni".into()), ..real() }),
+        @"the price of `gpt-4o-minni` is not known: give --price-in and --price-out in USD per million tokens (0 for a server of your own), or a newer table with --prices. The table has gpt-4o-mini, gpt-4.1-mini, gpt-5.4-mini"
+    );
+    insta::assert_snapshot!(
+        error(Settings { threshold: Some(f64::NAN), ..real() }),
+        @"--threshold: NaN is not above 0 and at most 1"
+    );
+    insta::assert_snapshot!(
+        error(Settings { price_in: money("1"), ..real() }),
+        @"--price-out: needed beside --price-in, in USD per million tokens"
+    );
+    insta::assert_snapshot!(
+        error(Settings { rpm: Some(0), ..real() }),
+        @"--rpm: 0 would send nothing: leave it out for no limit"
+    );
+    insta::assert_snapshot!(
+        error(Settings { target: Some(0), ..real() }),
+        @"--target: must be at least 1"
+    );
+    insta::assert_snapshot!(
+        error(Settings { provider: Some("opanai".into()), ..real() }),
+        @"--provider: `opanai` is not known: did you mean `openai`?"
+    );
+    insta::assert_snapshot!(
+        error(Settings { base_url: Some("api.openai.com".into()), ..real() }),
+        @"--base-url: the base URL must start with http:// or https://, as in https://api.openai.com/v1"
+    );
+}
+
+#[test]
+fn a_server_on_this_machine_needs_no_key_but_a_price() {
+    let settings = Settings {
+        model: Some("smollm2".into()),
+        base_url: Some("http://127.0.0.1:8091/v1".into()),
+        ..Settings::default()
+    };
+    assert!(matches!(resolve(settings.clone()), Err(ConfigError::UnknownPrice { .. })));
+    let free = Settings { price_in: money("0"), price_out: money("0"), ..settings };
+    let config = resolve(free).unwrap();
+    assert_eq!(config.budget, None);
+    assert!(config.price.is_free());
+}
