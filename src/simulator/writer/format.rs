@@ -21,7 +21,9 @@ pub(super) fn numbered(first: u32, items: impl Iterator<Item = Item>) -> String 
         let Item { instruction, output, flaw, .. } = &item;
         let body = match flaw {
             Some(Flaw::MissingField) => format!(" {instruction}\n{number}. Output:\n{output}\n"),
-            _ => format!(" {instruction}\n{number}. Input:\n{input}\n{number}. Output:\n{output}\n"),
+            _ => {
+                format!(" {instruction}\n{number}. Input:\n{input}\n{number}. Output:\n{output}\n")
+            }
         };
         text.push_str(&body);
         // A separator forgotten takes the rest of the list with it, as in the original's data.

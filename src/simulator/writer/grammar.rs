@@ -131,11 +131,6 @@ fn parse_slot(name: &str, names: &HashMap<&'static str, ListId>) -> Option<Part>
 }
 
 impl Expansion<'_> {
-    /// The random numbers of this task.
-    pub(super) fn rng(&mut self) -> &mut Rng {
-        &mut self.rng
-    }
-
     /// One entry of `list` written out, with the material that belongs to it.
     pub(super) fn task(&mut self, list: ListId) -> (String, String) {
         let entries = self.grammar.entries(list);

@@ -1,0 +1,126 @@
+//! What the simulator has served and would bill.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::usd::Usd;
+
+/// Requests that the journal remembers.
+const JOURNAL_LEN: usize = 100_000;
+
+/// What the simulator has served and would bill.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// Requests that came in.
+    pub requests: u64,
+    /// Answered and billed, the answer sent whole.
+    pub answered: u64,
+    /// Refused, or dropped before anything was generated: free of charge.
+    pub refused: u64,
+    /// Billed, but the answer broke on its way.
+    pub broken: u64,
+    /// Prompt tokens billed.
+    pub prompt_tokens: u64,
+    /// Output tokens billed.
+    pub completion_tokens: u64,
+    /// The bill.
+    pub cost: Usd,
+    /// Requests under way at once, at most.
+    pub max_in_flight: u64,
+    /// Requests admitted in any 60 seconds, at most.
+    pub peak_requests_per_minute: u64,
+    /// Tokens admitted in any 60 seconds, at most, `max_tokens` counted.
+    pub peak_tokens_per_minute: u64,
+}
+
+impl Bill {
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "simulated": true,
+            "requests": self.requests,
+            "answered": self.answered,
+            "refused": self.refused,
+            "broken": self.broken,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost_usd": self.cost.to_string(),
+            "max_in_flight": self.max_in_flight,
+            "peak_requests_per_minute": self.peak_requests_per_minute,
+            "peak_tokens_per_minute": self.peak_tokens_per_minute,
+        })
+    }
+}
+
+/// One request as the journal remembers it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Entry {
+    pub(super) number: u64,
+    pub(super) path: &'static str,
+    pub(super) status: u16,
+    pub(super) billed: bool,
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
+    pub(super) cost: Usd,
+    pub(super) idempotency_key: String,
+    pub(super) fault: &'static str,
+}
+
+/// The bill with its journal.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    pub(super) bill: Bill,
+    journal: VecDeque<Entry>,
+    in_flight: u64,
+}
+
+impl Books {
+    /// A request comes in; returns its number, from 0.
+    pub(super) fn open(&mut self) -> u64 {
+        let number = self.bill.requests;
+        self.bill.requests += 1;
+        self.in_flight += 1;
+        self.bill.max_in_flight = self.bill.max_in_flight.max(self.in_flight);
+        number
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Books how a request ends, before its answer leaves.
+    pub(super) fn enter(&mut self, entry: Entry, whole: bool) {
+        let bill = &mut self.bill;
+        if entry.billed {
+            bill.prompt_tokens += entry.prompt_tokens;
+            bill.completion_tokens += entry.completion_tokens;
+            bill.cost = bill.cost.saturating_add(entry.cost);
+        }
+        match (entry.billed, whole) {
+            (true, true) => bill.answered += 1,
+            (true, false) => bill.broken += 1,
+            (false, _) => bill.refused += 1,
+        }
+        if self.journal.len() == JOURNAL_LEN {
+            self.journal.pop_front();
+        }
+        self.journal.push_back(entry);
+    }
+
+    pub(super) fn journal(&self) -> Value {
+        let entry = |e: &Entry| {
+            json!({
+                "n": e.number,
+                "path": e.path,
+                "status": e.status,
+                "billed": e.billed,
+                "prompt_tokens": e.prompt_tokens,
+                "completion_tokens": e.completion_tokens,
+                "cost_usd": e.cost.to_string(),
+                "idempotency_key": e.idempotency_key,
+                "fault": e.fault,
+            })
+        };
+        self.journal.iter().map(entry).collect()
+    }
+}
