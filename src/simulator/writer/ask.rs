@@ -67,10 +67,11 @@ fn asked_count(text: &str) -> Option<u32> {
                 number = number.filter(|&(_, between)| between <= WORDS_BETWEEN);
             }
         }
-        let digits = bare.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let head = bare.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let digits = head.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         if let Ok(value @ 1..=100) = digits.parse::<u32>() {
             // In Chinese the noun is part of the same run of characters: "12个新任务".
-            let glued = bare.strip_prefix(digits).is_some_and(|noun| noun.contains("任务"));
+            let glued = bare.strip_prefix(head).is_some_and(|noun| noun.contains("任务"));
             if glued { found = Some(value) } else { number = Some((value, 0)) }
         }
     }
@@ -86,7 +87,7 @@ fn is_task_word(word: &str) -> bool {
 }
 
 /// Chinese when the examples, or the whole prompt when it has none, are mostly Chinese. A Chinese
-/// character says about as much as two to three Latin letters.
+/// character says about as much as three Latin letters.
 fn language(texts: &[&str]) -> Language {
     let (mut chinese, mut latin) = (0_usize, 0_usize);
     let joined = texts.join("\n");
@@ -97,7 +98,7 @@ fn language(texts: &[&str]) -> Language {
             latin += 1;
         }
     }
-    if chinese * 2 > latin { Language::Chinese } else { Language::English }
+    if chinese * 3 > latin { Language::Chinese } else { Language::English }
 }
 
 /// The prompt from its first in-context example on.

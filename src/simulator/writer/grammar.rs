@@ -201,7 +201,7 @@ fn begins_sentence(text: &str) -> bool {
 fn mend_article(text: &mut String, start: usize) {
     let vowel = text.as_bytes().get(start).is_some_and(|b| b"aeio".contains(b));
     let before = text.get(..start).unwrap_or_default();
-    let article = before == "A " || before.ends_with(" a ");
+    let article = matches!(before, "A " | "a ") || before.ends_with(" a ");
     if vowel && article {
         text.insert(start - 1, 'n');
     }
@@ -232,7 +232,7 @@ mod tests {
         let list = grammar.list("task").expect("the list exists");
         for seed in 0..50 {
             let (instruction, material) = grammar.expansion(Rng::with_seed(seed)).task(list);
-            let fruit = material.split(':').next().expect("a first part").to_owned();
+            let fruit = material.split(':').next().expect("a first part").to_lowercase();
             assert!(instruction.contains(&format!("{fruit} pie")), "{instruction}");
             assert!(instruction.contains(&format!(", {fruit} and ")), "{instruction}");
             for each in ["apple", "pear", "plum"] {
