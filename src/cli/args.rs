@@ -39,6 +39,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(super) struct GenerateArgs {
     /// The run directory; the same command again goes on with it [default: output/MODEL]
     #[arg(long, value_name = "DIR", env = "INSTRUCTMILL_RUN")]
@@ -101,10 +102,10 @@ settings_args! {
     /// The model's name as the server knows it
     #[arg(long, env = "INSTRUCTMILL_MODEL")]
     model: (String),
-    /// The API's root, up to and including /v1 [default: OPENAI_BASE_URL, or the provider's own]
+    /// The API's root, up to and including /v1 [default: `OPENAI_BASE_URL`, or the provider's own]
     #[arg(long, value_name = "URL", env = "INSTRUCTMILL_BASE_URL")]
     base_url: (String),
-    /// The environment variable that holds the API key [default: OPENAI_API_KEY]
+    /// The environment variable that holds the API key [default: `OPENAI_API_KEY`]
     #[arg(long, value_name = "VAR", env = "INSTRUCTMILL_API_KEY_ENV")]
     api_key_env: (String),
     /// Accepted tasks wanted [default: 100]
@@ -128,7 +129,7 @@ settings_args! {
     /// Tokens per minute that the account allows [default: no limit]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_TPM", allow_negative_numbers = true)]
     tpm: (u64),
-    /// Whether the server counts max_tokens against --tpm, as OpenAI does, or what was used
+    /// Whether the server counts `max_tokens` against --tpm, as OpenAI does, or what was used
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_TPM_COUNTS_MAX_TOKENS")]
     tpm_counts_max_tokens: (bool),
     /// Requests under way at once [default: 32]
@@ -291,7 +292,7 @@ pub(super) struct SimulateArgs {
     /// Requests per minute [default: no limit]
     #[arg(long, value_name = "N")]
     pub(super) rpm: Option<u64>,
-    /// Tokens per minute, max_tokens counted at admission [default: no limit]
+    /// Tokens per minute, `max_tokens` counted at admission [default: no limit]
     #[arg(long, value_name = "N")]
     pub(super) tpm: Option<u64>,
     /// Mean latency in milliseconds
@@ -303,7 +304,7 @@ pub(super) struct SimulateArgs {
     /// The only key that is accepted [default: any or none]
     #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
-    /// Refuse with insufficient_quota once so much is billed
+    /// Refuse with `insufficient_quota` once so much is billed
     #[arg(long, value_name = "USD")]
     pub(super) quota: Option<Money>,
     /// Refuse requests with this parameter, as some models do

@@ -35,7 +35,7 @@ impl Progress {
         while self.snapshots.changed().await.is_ok() {
             view.update(&self.snapshots.borrow_and_update());
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn show_lines(self) {

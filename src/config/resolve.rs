@@ -64,11 +64,11 @@ impl RunConfig {
         pool::ensure_enough(&seeds.tasks, request.num_examples)?;
         let rules = rules(&mut settings, request.template, &seeds)?;
         let pace = pace(&mut settings, &source)?;
-        let target = at_least_one("target", settings.target.get_or_insert(DEFAULT_TARGET))?;
+        let target = at_least_one("target", *settings.target.get_or_insert(DEFAULT_TARGET))?;
         if let Some(max) = settings.max_requests {
-            at_least_one("max-requests", &max)?;
+            at_least_one("max-requests", max)?;
         }
-        let stalled = settings.max_stalled_responses.get_or_insert(100);
+        let stalled = *settings.max_stalled_responses.get_or_insert(100);
         let max_stalled_responses = at_least_one("max-stalled-responses", stalled)?;
         Ok(Self {
             seeds,
@@ -92,8 +92,8 @@ fn value(flag: &'static str, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { flag, message: message.into() }
 }
 
-fn at_least_one(flag: &'static str, number: &u64) -> Result<u64, ConfigError> {
-    if *number == 0 { Err(value(flag, "must be at least 1")) } else { Ok(*number) }
+fn at_least_one(flag: &'static str, number: u64) -> Result<u64, ConfigError> {
+    if number == 0 { Err(value(flag, "must be at least 1")) } else { Ok(number) }
 }
 
 fn within<T: PartialOrd + std::fmt::Display + Copy>(
@@ -148,8 +148,9 @@ fn api(
         .clone();
     provider::check_base_url(&base_url)?;
     let explicit = settings.api_key_env.is_some();
+    // Not stored unless it was said: a key is no part of a run.
     let variable =
-        settings.api_key_env.get_or_insert_with(|| provider.api_key_env().to_owned()).clone();
+        settings.api_key_env.clone().unwrap_or_else(|| provider.api_key_env().to_owned());
     let api_key = match (environment.get)(&variable).filter(|key| !key.trim().is_empty()) {
         Some(key) => {
             Some(ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?)

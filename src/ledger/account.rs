@@ -152,6 +152,7 @@ impl Drop for Reservation {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

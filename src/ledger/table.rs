@@ -80,6 +80,9 @@ pub struct PriceTable {
 
 impl PriceTable {
     /// The table that comes with the program.
+    ///
+    /// # Panics
+    /// Never: a unit test reads the bundled table.
     pub fn bundled() -> Self {
         let models = serde_json::from_str(BUNDLED)
             .expect("the bundled table is a JSON object: a unit test parses it");

@@ -33,8 +33,8 @@ pub fn replay<E: From<RunError>>(
     mut each: impl FnMut(&AcceptedTask) -> Result<(), E>,
 ) -> Result<ReplayTotals, E> {
     let provider = codec(config);
-    let mut judge = Judge::new(&config.rules, config.seeds.tasks.clone())
-        .map_err(|error| RunError::from(error))?;
+    let mut judge =
+        Judge::new(&config.rules, config.seeds.tasks.clone()).map_err(RunError::from)?;
     let mut totals = ReplayTotals::default();
     let mut seq = 0;
     while totals.accepted < config.target {

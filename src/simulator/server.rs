@@ -122,6 +122,9 @@ fn json_response(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Respo
     response
 }
 
+/// A request that is let in, with the fault that it meets and its name.
+type Admitted = (Request, Option<(Fault, &'static str)>);
+
 /// A request that is refused without charge.
 struct Refused {
     status: StatusCode,
@@ -169,7 +172,7 @@ impl Inner {
         number: u64,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<(Request, Option<(Fault, &'static str)>), Refused> {
+    ) -> Result<Admitted, Refused> {
         self.check_key(headers)?;
         let request = wire::read(endpoint, body).map_err(|message| {
             Refused::new(StatusCode::BAD_REQUEST, "invalid_request_error", "invalid", message)

@@ -1,6 +1,6 @@
 //! The writing side: what workers and the collector ask of the writer thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -38,19 +38,19 @@ impl WriterThread {
 impl Journal {
     pub(super) fn start(
         connection: Connection,
-        database: PathBuf,
+        database: &Path,
         ballast: PathBuf,
         session: i64,
         reader: &RunReader,
     ) -> Result<(Self, WriterThread), StoreError> {
         let next_attempt = reader.next_attempt_id()?;
         let writer =
-            Writer::new(connection, database.clone(), ballast, session, reader.last_seq()?);
+            Writer::new(connection, database.to_owned(), ballast, session, reader.last_seq()?);
         let (commands, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(queue))
-            .map_err(|error| StoreError::io(&database, &error))?;
+            .map_err(|error| StoreError::io(database, &error))?;
         let journal = Self { commands, next_attempt: Arc::new(AtomicU64::new(next_attempt)) };
         Ok((journal, WriterThread(thread)))
     }

@@ -103,8 +103,7 @@ impl RunDir {
         set_aside(&ballast)?;
         let session = start_session(&connection).map_err(sqlite)?;
         let reader = RunReader::open(self)?;
-        let (journal, writer) =
-            Journal::start(connection, database.clone(), ballast, session, &reader)?;
+        let (journal, writer) = Journal::start(connection, &database, ballast, session, &reader)?;
         let recovered = crashed || late > 0;
         Ok(OpenRun { journal, writer, reader, recovered, lock: RunLock(lock) })
     }

@@ -1,0 +1,10 @@
+//! The built program, driven over real HTTP on loopback against the built-in simulator.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(unreachable_pub, reason = "nothing outside this test binary can reach it anyway")]
+
+mod crash;
+mod faults;
+mod generate;
+mod inputs;
+mod secrets;
+mod support;
