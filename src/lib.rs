@@ -27,7 +27,7 @@
 //!   -> { task chat usd event summary }
 //! ```
 //!
-//! Left may import anything to its right; siblings inside braces do not import each other.
+//! Left may import anything to its right; siblings inside the first braces do not import each other.
 //! `tests/layers.rs` holds the code to this table.
 
 pub mod chat;

@@ -96,7 +96,7 @@ fn a_web_page_instead_of_an_api_costs_one_request() {
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 65_536];
+        let mut request = vec![0; 65_536];
         let _read = stream.read(&mut request).unwrap();
         let page = "<html><title>Welcome</title>";
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close";

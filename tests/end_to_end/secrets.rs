@@ -42,7 +42,7 @@ fn the_key_is_in_no_file_and_no_output() {
         let args = ["-vvv", "--target", "80", "--budget", "5", "--output", "tasks.json"];
         let mut command = place.generate_command(&server, &args);
         let ended = Ended(command.env("OPENAI_API_KEY", KEY).output().unwrap());
-        assert_eq!(ended.0.status.code(), Some(if api_key == KEY { 0 } else { 1 }));
+        assert_eq!(ended.0.status.code(), Some(i32::from(api_key != KEY)));
         let status = place.run(&["status", "--run", "run", "--samples", "9", "-vvv"]);
         for output in [ended.stdout(), ended.talk(), status.stdout(), status.talk()] {
             assert!(!output.contains(KEY), "{output}");
