@@ -143,18 +143,11 @@ fn describe(plan: &Plan, run: &Path) -> String {
     row("price", price(plan));
     row("budget", budget(plan));
     row("limits", limits(plan));
-    row(
-        "tasks",
-        format!(
-            "{} of {} wanted are there; {} seed tasks; template {}, {} above {} is a duplicate",
-            count(plan.accepted),
-            count(plan.target),
-            count(plan.seeds as u64),
-            plan.template,
-            plan.similarity,
-            plan.threshold
-        ),
-    );
+    let (accepted, target) = (count(plan.accepted), count(plan.target));
+    let seeds = count(plan.seeds as u64);
+    row("tasks", format!("{accepted} of {target} wanted are there; {seeds} seed tasks"));
+    let rule = format!("{} above {} is a duplicate", plan.similarity, plan.threshold);
+    row("rules", format!("template {}; {rule}", plan.template));
     row(
         "estimate",
         format!(
@@ -175,9 +168,10 @@ fn price(plan: &Plan) -> String {
     }
     let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
     format!(
-        "{} in, {} out per million tokens ({})",
+        "{} in, {} out per million tokens\n{:<12} from {}",
         per_million(plan.price.input),
         per_million(plan.price.output),
+        "",
         plan.price_origin
     )
 }

@@ -135,16 +135,12 @@ impl Prepared {
         shutdown: watch::Receiver<Shutdown>,
     ) -> Result<Outcome, RunError> {
         let Self { config, run, ledger, judge, summary, run_id } = self;
-        let endpoint = Endpoint::start(&config).await?;
+        let next_request = run.reader.next_request_index()?;
+        let endpoint = Endpoint::start(&config, next_request).await?;
         let (stop_signal, stopping) = watch::channel(false);
         let shared =
             Arc::new(shared(&config, &run, ledger, &endpoint, run_id, stopping, &summary)?);
-        let resumed = Resumed {
-            judge,
-            judged: run.reader.judged_up_to()?,
-            next_request: run.reader.next_request_index()?,
-            summary,
-        };
+        let resumed = Resumed { judge, judged: run.reader.judged_up_to()?, next_request, summary };
         let judged = resumed.judged;
         let mut collector =
             Collector::new(&config, Arc::clone(&shared), resumed, stop_signal, progress);
@@ -186,7 +182,7 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn start(config: &RunConfig) -> Result<Self, RunError> {
+    async fn start(config: &RunConfig, next_request: u64) -> Result<Self, RunError> {
         match &config.source {
             Source::Api { provider, base_url, .. } => {
                 Ok(Self { provider: *provider, base_url: base_url.clone(), simulator: None })
@@ -194,7 +190,8 @@ impl Endpoint {
             Source::Simulated { latency_ms, faults } => {
                 let failed = |error: String| RunError::Simulator(error);
                 let settings = SimulatorSettings {
-                    seed: config.request.seed,
+                    // A session that goes on gets answers that earlier ones did not get.
+                    seed: config.request.seed.wrapping_add(next_request),
                     price_in: config.price.input,
                     price_out: config.price.output,
                     rpm: config.pace.limits.requests_per_minute,

@@ -95,7 +95,7 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
     }
     if summary.unjudged_responses > 0 {
         let number = count(summary.unjudged_responses);
-        lines.row("kept", &format!("{number} responses beyond the target, for a higher one"));
+        lines.row("kept", &format!("{number} responses not judged to their end, for more tasks"));
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
         - parse      3 (0.1%)  truncated 3
         - filter     86 (3.2%)  too_short 45  keyword 41
         - novelty    611 (22.6%)  rouge-l 611
-        kept         2 responses beyond the target, for a higher one
+        kept         2 responses not judged to their end, for more tasks
         spent        $0.2182 of $5.00, $0.0035 unconfirmed
         price        $0.1109 per 1,000 accepted tasks
         tokens       254,321 input, 300,000 output

@@ -33,6 +33,18 @@ fn without_a_key_the_run_is_simulated_and_says_so_everywhere() {
 }
 
 #[test]
+fn a_simulated_run_that_goes_on_gets_new_answers() {
+    let place = Place::new();
+    let run = |target: &str| {
+        let args = ["generate", "--run", "run", "--provider", "simulated", "--target", target];
+        place.run(&[&args[..], &["--simulated-latency-ms", "0"]].concat()).assert_code(0);
+        place.status()["acceptance_rate"].as_f64().unwrap()
+    };
+    let (first, both) = (run("300"), run("600"));
+    assert!(both > first - 0.1, "{both} after {first}");
+}
+
+#[test]
 fn a_run_reaches_its_target_exactly_and_its_ledger_is_the_bill() {
     let (place, server) = (Place::new(), Server::start(settings()));
     place.generate(&server, &["--target", "150", "--budget", "5"]).assert_code(0);
