@@ -146,8 +146,8 @@ fn names_line_field_and_mend_of_every_problem() {
     insta::assert_snapshot!(message(text.join("\n")), @r#"
     the seeds file seeds.jsonl has 13 problems:
       line 2: not valid JSON at column 34 (EOF while parsing an object): mend the quotes, commas or brackets
-      line 3: `instruction` is missing (the object has `completion`, `prompt`): say what is to be done
-      line 3: `output` is missing (the object has `completion`, `prompt`): write the expected answer, or a list of `instances`
+      line 3: `instruction` is missing (the object has `prompt`, `completion`): say what is to be done
+      line 3: `output` is missing (the object has `prompt`, `completion`): write the expected answer, or a list of `instances`
       line 4: a list where an object is expected, such as {"instruction": "...", "output": "..."}
       line 5: `instruction` is empty: say what is to be done
       line 5: `output` is the number 4: write a text in quotes
