@@ -12,16 +12,15 @@ use tokio::time::Instant;
 use super::failure::RunError;
 use super::judge::Judge;
 use super::progress::Snapshot;
+use super::request::render;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
 use super::worker::{Arrived, Job, Report, run_job};
-use crate::chat::CompletionRequest;
 use crate::config::{RequestConfig, RunConfig};
 use crate::ledger::prompt_token_bound;
-use crate::pool::sample_examples;
 use crate::store::{JudgedUpTo, VerdictBatch};
 use crate::summary::{StopReason, Summary};
-use crate::template::{Item, TaskText};
+use crate::template::Item;
 use crate::usd::Usd;
 
 /// How often progress is published.
@@ -228,30 +227,8 @@ impl Collector {
     /// Samples, renders and reserves: a request ready to leave, or the money it would have needed.
     fn next_job(&mut self) -> Result<Job, Usd> {
         let request_index = self.next_request;
-        let config = &self.request;
         let pool = self.judge.pool();
-        let examples = sample_examples(
-            pool,
-            config.num_examples,
-            config.accepted_examples,
-            config.seed,
-            request_index,
-        );
-        let texts: Vec<TaskText<'_>> = examples
-            .iter()
-            .filter_map(|task| pool.get(*task))
-            .map(|e| TaskText { instruction: e.instruction, input: e.input, output: e.output })
-            .collect();
-        let rendered = config.template.render(&texts, config.tasks_per_request);
-        let request = CompletionRequest {
-            model: self.model.clone(),
-            prompt: rendered.prompt,
-            max_output_tokens: config.max_output_tokens,
-            temperature: Some(config.temperature),
-            top_p: Some(config.top_p),
-            stop: rendered.stop,
-            response_schema: rendered.response_schema,
-        };
+        let (examples, request) = render(&self.request, &self.model, pool, request_index);
         let quirks = self.shared.quirks();
         let body = self.shared.provider.encode(&request, &quirks);
         let prompt_bound = prompt_token_bound(body.len());

@@ -16,6 +16,7 @@ mod plan;
 mod prepare;
 mod progress;
 mod replay;
+mod request;
 mod retry;
 mod shared;
 mod shutdown;

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use super::judge::Judge;
 use super::prepare::codec;
-use crate::chat::CompletionRequest;
+use super::request::render;
 use crate::config::RunConfig;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
-use crate::pool::sample_examples;
 use crate::summary::Summary;
-use crate::template::TaskText;
 use crate::usd::Usd;
 
 /// Bytes of English text in a token, roughly.
@@ -159,23 +157,6 @@ fn duration(config: &RunConfig, requests: u64, each: &PerRequest) -> Duration {
 
 /// The size of the first request's body.
 pub(super) fn typical_body_bytes(config: &RunConfig, judge: &Judge) -> usize {
-    let request = &config.request;
-    let pool = judge.pool();
-    let examples = sample_examples(pool, request.num_examples, 0, request.seed, 0);
-    let texts: Vec<TaskText<'_>> = examples
-        .iter()
-        .filter_map(|task| pool.get(*task))
-        .map(|e| TaskText { instruction: e.instruction, input: e.input, output: e.output })
-        .collect();
-    let rendered = request.template.render(&texts, request.tasks_per_request);
-    let request = CompletionRequest {
-        model: config.model.clone(),
-        prompt: rendered.prompt,
-        max_output_tokens: request.max_output_tokens,
-        temperature: Some(request.temperature),
-        top_p: Some(request.top_p),
-        stop: rendered.stop,
-        response_schema: rendered.response_schema,
-    };
+    let (_, request) = render(&config.request, &config.model, judge.pool(), 0);
     codec(config).encode(&request, &config.request.quirks).len()
 }
