@@ -63,8 +63,8 @@ impl Bars {
             bars().add(ProgressBar::new(1).with_style(style))
         };
         Self {
-            tasks: bar("accepted  [{bar:24}] {msg}"),
-            money: bar("spent     [{bar:24}] {msg}"),
+            tasks: bar("accepted  [{bar:16}] {wide_msg}"),
+            money: bar("spent     [{bar:16}] {wide_msg}"),
             network: bar("requests  {wide_msg}"),
             rejected: bar("rejected  {wide_msg}"),
         }
