@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::config::{Money, Settings, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
-use crate::novelty::SIMILARITIES;
+use crate::novelty::{Compared, SIMILARITIES};
 use crate::template::TEMPLATES;
 
 /// Expand seed tasks into a deduplicated instruction-tuning data set through an LLM API, under a
@@ -70,6 +70,10 @@ fn templates() -> PossibleValuesParser {
 
 fn similarities() -> PossibleValuesParser {
     PossibleValuesParser::new(SIMILARITIES.iter().map(|s| s.name()))
+}
+
+fn compared() -> PossibleValuesParser {
+    PossibleValuesParser::new(Compared::NAMES.map(|(name, _)| name))
 }
 
 fn filters() -> PossibleValuesParser {
@@ -180,6 +184,12 @@ settings_args! {
     /// More similar than this is a duplicate [default: 0.7]
     #[arg(long, value_name = "F", env = "INSTRUCTMILL_THRESHOLD", allow_negative_numbers = true)]
     threshold: (f64),
+    /// Which text must be novel [default: instruction]
+    #[arg(long, env = "INSTRUCTMILL_COMPARE", value_parser = compared())]
+    compare: (String),
+    /// Store the most similar task with accepted tasks too; compares each with most of the pool
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RECORD_NEAREST")]
+    record_nearest: (bool),
     /// Seeds all random choices of the run [default: 0]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_SEED", allow_negative_numbers = true)]
     seed: (u64),
@@ -239,6 +249,12 @@ pub(super) struct ReplayArgs {
     /// Another threshold
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub(super) threshold: Option<f64>,
+    /// Another text to compare
+    #[arg(long, value_parser = compared())]
+    pub(super) compare: Option<String>,
+    /// Look for the most similar task of accepted tasks too
+    #[arg(long, value_name = "BOOL")]
+    pub(super) record_nearest: Option<bool>,
     /// Filter rules to switch off, instead of the run's
     #[arg(long = "disable-filter", value_name = "RULE", value_delimiter = ',', value_parser = filters())]
     pub(super) disable_filters: Option<Vec<String>>,

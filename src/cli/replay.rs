@@ -45,6 +45,8 @@ fn changed(args: &ReplayArgs) -> Settings {
         target: args.target,
         similarity: args.similarity.clone(),
         threshold: args.threshold,
+        compare: args.compare.clone(),
+        record_nearest: args.record_nearest,
         disable_filters: args.disable_filters.clone(),
         min_words: args.min_words,
         max_words: args.max_words,

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
-use crate::novelty::Similarity;
+use crate::novelty::{Compared, Similarity};
 use crate::pool::SeedFile;
 use crate::provider::{ApiKey, Provider, Quirks};
 use crate::template::Template;
@@ -134,6 +134,10 @@ pub struct Rules {
     pub similarity: &'static dyn Similarity,
     /// A candidate more similar than this to a task in the pool is a duplicate.
     pub threshold: f64,
+    /// The text that is compared.
+    pub compared: Compared,
+    /// Whether the most similar task is looked for even when a candidate is no duplicate.
+    pub record_nearest: bool,
 }
 
 /// How fast requests may leave, and how patiently they are waited for.

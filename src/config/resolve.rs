@@ -7,7 +7,7 @@ use super::prices::{self, Priced, REHEARSED_MODEL};
 use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source};
 use crate::filter::{FilterChain, FilterSettings};
 use crate::limit::Limits;
-use crate::novelty::{self, SIMILARITIES, Similarity};
+use crate::novelty::{self, Compared, SIMILARITIES, Similarity};
 use crate::pool::{self, SeedFile};
 use crate::provider::{self, ApiKey, PROVIDERS, Provider, Quirks};
 use crate::template::{self, TEMPLATES, Template};
@@ -265,6 +265,10 @@ fn rules(
     if !(threshold > 0.0 && threshold <= 1.0) {
         return Err(value("threshold", format!("{threshold} is not above 0 and at most 1")));
     }
+    let compared = settings.compare.get_or_insert_with(|| "instruction".to_owned());
+    let compared = Compared::by_name(compared)
+        .ok_or_else(|| unknown("compare", compared, &Compared::NAMES.map(|(name, _)| name)))?;
+    let record_nearest = *settings.record_nearest.get_or_insert(false);
     let originals = FilterSettings::default();
     let filters = FilterSettings {
         disabled: settings.disable_filters.get_or_insert_default().clone(),
@@ -275,7 +279,7 @@ fn rules(
         content: template.defaults().content_filters,
     };
     FilterChain::new(&filters)?;
-    Ok(Rules { filters, similarity, threshold })
+    Ok(Rules { filters, similarity, threshold, compared, record_nearest })
 }
 
 fn similarity(name: &str) -> Result<&'static dyn Similarity, ConfigError> {

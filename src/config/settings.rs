@@ -95,6 +95,10 @@ settings! {
     similarity: String,
     /// A candidate more similar than this to a task in the pool is a duplicate.
     threshold: f64,
+    /// Which text must be novel: `instruction`, `instruction+input` or `all`.
+    compare: String,
+    /// Whether the most similar task is stored with accepted tasks too, and not with duplicates only.
+    record_nearest: bool,
     /// Seeds all random choices of the run.
     seed: u64,
     /// Filter rules to switch off.
@@ -125,6 +129,8 @@ const FIXED: &[&str] = &[
     "top_p",
     "similarity",
     "threshold",
+    "compare",
+    "record_nearest",
     "seed",
     "disable_filters",
     "min_words",

@@ -37,7 +37,7 @@ pub struct ExportOptions {
     /// | `examples` | the in-context examples, such as `"seed:3"` and `"task:17"` |
     /// | `cost_usd` | this task's part of the cost of its response, in US dollars, as a decimal number in a text |
     /// | `received_at` | when the response arrived, in RFC 3339 with milliseconds, UTC |
-    /// | `nearest` | `task` and `score` (0.0 to 1.0) of the most similar task in the pool at that time, or `null` |
+    /// | `nearest` | `task` and `score` (0.0 to 1.0) of the most similar task in the pool at that time; `null` when none shares a word or the run did not `record_nearest` |
     pub with_provenance: bool,
 }
 

@@ -1,89 +1,193 @@
 //! The exact ROUGE-L index: every entry is either compared or proved unable to win.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::iter;
 
+use rayon::prelude::*;
+
+use super::cutoff::{Cutoff, SHORT};
+use super::entries::Entries;
 use super::lcs::Pattern;
 use super::rouge_l::f1;
-use super::signature::Signature;
+use super::signature::{Brief, Folded};
 use super::tokenize::Tokenizer;
-use super::{Finding, NoveltyIndex};
+use super::tree::{Indexed, Met, Probe, Tree};
+use super::vocabulary::{Item, Vocabulary};
+use super::{NoveltyIndex, Similar, admit_in_turn};
 
-/// Entries grouped by their number of tokens.
-///
-/// A text is compared with the groups of the most promising lengths first. What it meets there
-/// bounds the rest from below: a group is left out when even a full match would score less than
-/// the best so far, an entry when its [`Signature`] shows that it shares too few tokens.
+/// Entries of fewer than [`SHORT`] tokens are found through a [`Tree`]; longer ones are laid beside
+/// a text one by one, with their signatures first.
 #[derive(Debug)]
 pub(super) struct RougeLIndex {
     tokenizer: Tokenizer,
-    threshold: f64,
-    /// The number of every token met in an entry.
-    vocabulary: HashMap<Box<str>, u32>,
-    /// Entries by their number of tokens; those without tokens are in none.
-    groups: BTreeMap<usize, Group>,
-    len: usize,
+    texts: Texts,
+    tree: Tree,
+    /// Entries by their number of tokens, those without tokens left out.
+    by_length: BTreeMap<usize, Vec<u32>>,
 }
 
-/// Entries with the same number of tokens, in order of insertion.
-#[derive(Debug, Default)]
-struct Group {
-    entries: Vec<u32>,
-    signatures: Vec<Signature>,
-    /// The tokens of all entries, one entry after the other.
-    tokens: Vec<u32>,
+/// What is known of the entries.
+#[derive(Debug)]
+struct Texts {
+    cutoff: Cutoff,
+    vocabulary: Vocabulary,
+    entries: Entries,
+}
+
+impl Texts {
+    /// An entry of the tree, as the tree was told of it.
+    fn describe(&self, entry: u32) -> Indexed<'_> {
+        let items = self.vocabulary.items(self.entries.tokens(entry).to_vec());
+        Indexed::new(entry, items, &self.cutoff).expect("the tree was told of it")
+    }
+}
+
+/// Texts of fewer bytes together are compared sooner than handed to other threads. In tests few are
+/// to be enough.
+const PARALLEL_FROM_BYTES: usize = if cfg!(test) { 64 } else { 1 << 14 };
+
+thread_local! {
+    /// Kept between texts: it counts over all entries.
+    static MET: RefCell<Met> = RefCell::default();
 }
 
 /// A text to be judged.
 struct Query {
-    pattern: Pattern,
-    signature: Signature,
-    /// How many tokens it has.
-    len: usize,
-    /// How many of them occur in some entry: the longest common subsequence possible.
-    known: usize,
+    /// Its tokens in order; `None` for one that no entry has.
+    tokens: Vec<Option<Item>>,
+    /// The spellings of the unknown tokens, in order.
+    unknown: Vec<Box<str>>,
+    /// Its items that occur in entries, rarest first.
+    items: Vec<Item>,
+    pattern: OnceCell<Pattern>,
+    signature: OnceCell<Folded>,
 }
 
-/// The best entry so far and its score.
-type Best = Option<(u32, f64)>;
+impl Query {
+    fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    fn lcs(&self, tokens: &[Item]) -> usize {
+        self.pattern.get_or_init(|| Pattern::new(&self.tokens)).lcs(tokens)
+    }
+
+    fn may_share(&self, needed: usize, signature: &[u64], len: usize) -> bool {
+        let folded = || Folded::new(&self.items, self.len());
+        self.signature.get_or_init(folded).may_share(needed, signature, len)
+    }
+}
 
 impl RougeLIndex {
     pub(super) fn new(tokenizer: Tokenizer, threshold: f64) -> Self {
-        Self { tokenizer, threshold, vocabulary: HashMap::new(), groups: BTreeMap::new(), len: 0 }
-    }
-
-    /// The number of a token, new if it has none yet.
-    fn intern(&mut self, token: &str) -> u32 {
-        if let Some(id) = self.vocabulary.get(token) {
-            return *id;
+        Self {
+            tokenizer,
+            texts: Texts {
+                cutoff: Cutoff::new(threshold),
+                vocabulary: Vocabulary::default(),
+                entries: Entries::default(),
+            },
+            tree: Tree::default(),
+            by_length: BTreeMap::new(),
         }
-        let id = number(self.vocabulary.len());
-        self.vocabulary.insert(token.into(), id);
-        id
     }
 
     fn query(&self, text: &str) -> Query {
-        let mut tokens = Vec::new();
-        self.tokenizer
-            .for_each_token(text, |token| tokens.push(self.vocabulary.get(token).copied()));
-        let mut known: Vec<u32> = tokens.iter().copied().flatten().collect();
-        known.sort_unstable();
-        Query {
-            pattern: Pattern::new(&tokens),
-            signature: Signature::new(&known),
-            len: tokens.len(),
-            known: known.len(),
+        let (mut tokens, mut unknown) = (Vec::new(), Vec::new());
+        self.tokenizer.for_each_token(text, |token| {
+            let item = self.texts.vocabulary.get(token);
+            if item.is_none() {
+                unknown.push(token.into());
+            }
+            tokens.push(item);
+        });
+        let items = self.texts.vocabulary.items(tokens.iter().copied().flatten().collect());
+        Query { tokens, unknown, items, pattern: OnceCell::new(), signature: OnceCell::new() }
+    }
+
+    /// The most similar of the entries from `first` on that the text is a duplicate of.
+    fn duplicate_of(&self, query: &Query, first: u32) -> Option<Similar> {
+        let mut best = None;
+        let row = self.texts.cutoff.row(query.len());
+        let probe = Probe {
+            items: &query.items,
+            len: query.len(),
+            row: &row,
+            signature: Brief::new(&query.items),
+            first,
+        };
+        MET.with_borrow_mut(|met| {
+            self.tree.find(&probe, met);
+            met.candidates.sort_unstable();
+            met.candidates.dedup();
+            for entry in met.candidates.drain(..) {
+                let needed = usize::from(row.needed[self.texts.entries.len_of(entry)]);
+                self.compare(query, entry, needed, &mut best);
+            }
+        });
+        for (len, entries) in self.by_length.range(SHORT..) {
+            let Some(needed) = self.texts.cutoff.needed(query.len(), *len) else { continue };
+            for entry in entries.iter().filter(|entry| **entry >= first) {
+                self.compare(query, *entry, needed, &mut best);
+            }
+        }
+        best
+    }
+
+    /// Makes an entry the best if it shares at least `needed` tokens in order and scores higher than
+    /// the best so far; entries come in any order.
+    fn compare(&self, query: &Query, entry: u32, needed: usize, best: &mut Option<Similar>) {
+        let entries = &self.texts.entries;
+        let tokens = entries.tokens(entry);
+        if query.may_share(needed, entries.signature(entry), tokens.len()) {
+            let lcs = query.lcs(tokens);
+            let found = Similar { entry, score: f1(lcs, query.len(), tokens.len()) };
+            if lcs >= needed && best.is_none_or(|best| found.is_before(best)) {
+                *best = Some(found);
+            }
         }
     }
 
-    /// The groups with the highest score that any of their entries could have, the highest first.
+    fn add(&mut self, query: Query) -> u32 {
+        let mut unknown = query.unknown.iter();
+        let number = |token: &Option<Item>| {
+            token.or_else(|| unknown.next().map(|spelling| self.texts.vocabulary.number(spelling)))
+        };
+        let tokens: Vec<Item> = query.tokens.iter().filter_map(number).collect();
+        let mut items = query.items;
+        if items.len() < tokens.len() {
+            items = self.texts.vocabulary.number_items(tokens.clone());
+        }
+        let entry = self.texts.entries.push(&tokens, &items);
+        if tokens.is_empty() {
+            return entry;
+        }
+        self.by_length.entry(tokens.len()).or_default().push(entry);
+        self.list(entry, items);
+        entry
+    }
+
+    fn list(&mut self, entry: u32, items: Vec<Item>) {
+        if items.len() < SHORT
+            && let Some(indexed) = Indexed::new(entry, items, &self.texts.cutoff)
+        {
+            self.tree.insert(&indexed, &|entry| self.texts.describe(entry));
+        }
+    }
+
+    /// The groups of entries with the highest score that any of them could have, the highest first.
     ///
     /// That bound is highest for entries as long as the text has known tokens and falls on both
     /// sides, so the groups are visited outwards from there.
-    fn most_promising_first(&self, query: &Query) -> impl Iterator<Item = (f64, usize, &Group)> {
-        let bounded = |(&len, group)| (f1(query.known.min(len), query.len, len), len, group);
-        let mut shorter = self.groups.range(..query.known).rev().map(bounded).peekable();
-        let mut longer = self.groups.range(query.known..).map(bounded).peekable();
+    fn most_promising_first(&self, query: &Query) -> impl Iterator<Item = (f64, usize, &[u32])> {
+        let known = query.items.len();
+        let bounded = move |(&len, entries)| {
+            let entries: &Vec<u32> = entries;
+            (f1(known.min(len), query.len(), len), len, &entries[..])
+        };
+        let mut shorter = self.by_length.range(..known).rev().map(bounded).peekable();
+        let mut longer = self.by_length.range(known..).map(bounded).peekable();
         iter::from_fn(move || match (shorter.peek(), longer.peek()) {
             (Some((a, ..)), Some((b, ..))) if a > b => shorter.next(),
             (Some(_), None) => shorter.next(),
@@ -94,104 +198,102 @@ impl RougeLIndex {
 
 impl NoveltyIndex for RougeLIndex {
     fn len(&self) -> usize {
-        self.len
+        self.texts.entries.len()
     }
 
     fn insert(&mut self, text: &str) -> u32 {
-        let mut spelled = Vec::new();
-        self.tokenizer.for_each_token(text, |token| spelled.push(Box::<str>::from(token)));
-        let tokens: Vec<u32> = spelled.iter().map(|token| self.intern(token)).collect();
-        let entry = number(self.len);
-        if !tokens.is_empty() {
-            self.groups.entry(tokens.len()).or_default().push(entry, tokens);
-        }
-        self.len += 1;
-        entry
+        let query = self.query(text);
+        self.add(query)
     }
 
-    fn check(&self, text: &str) -> Finding {
+    fn duplicate_of(&self, text: &str) -> Option<Similar> {
+        self.duplicate_of(&self.query(text), 0)
+    }
+
+    fn admit(&mut self, text: &str) -> Result<u32, Similar> {
         let query = self.query(text);
-        let mut best = None;
-        for (bound, len, group) in self.most_promising_first(&query) {
-            // At an equal bound an entry inserted earlier could still take the lead.
-            if best.is_some_and(|(_, score)| bound < score) {
+        match self.duplicate_of(&query, 0) {
+            Some(similar) => Err(similar),
+            None => Ok(self.add(query)),
+        }
+    }
+
+    fn admit_all(&mut self, texts: &[&str], most: usize) -> Vec<Result<u32, Similar>> {
+        if texts.iter().map(|text| text.len()).sum::<usize>() < PARALLEL_FROM_BYTES {
+            return admit_in_turn(self, texts, most);
+        }
+        let first = number(self.len());
+        let found: Vec<Option<Similar>> =
+            texts.par_iter().map(|text| self.duplicate_of(&self.query(text), 0)).collect();
+        let mut admitted = 0;
+        let mut results = Vec::with_capacity(texts.len());
+        for (text, found) in texts.iter().zip(found) {
+            if admitted == most {
                 break;
             }
-            best = group.improve(best, &query, len);
+            // What was compared in parallel has not been compared with its predecessors here.
+            let query = self.query(text);
+            let among_these = self.duplicate_of(&query, first);
+            let similar = found.filter(|f| among_these.is_none_or(|a| !a.is_before(*f)));
+            results.push(match similar.or(among_these) {
+                Some(similar) => Err(similar),
+                None => {
+                    admitted += 1;
+                    Ok(self.add(query))
+                }
+            });
         }
-        Finding { duplicate: best.is_some_and(|(_, score)| score > self.threshold), nearest: best }
-    }
-}
-
-impl Group {
-    fn push(&mut self, entry: u32, mut tokens: Vec<u32>) {
-        self.entries.push(entry);
-        self.tokens.extend_from_slice(&tokens);
-        tokens.sort_unstable();
-        self.signatures.push(Signature::new(&tokens));
+        results
     }
 
-    /// The best of `best` and the group's entries, each of `len` tokens.
-    fn improve(&self, mut best: Best, query: &Query, len: usize) -> Best {
-        let mut bar = Bar::new(best, query, len);
-        let entries = self.entries.iter().zip(&self.signatures).zip(self.tokens.chunks_exact(len));
-        for ((&entry, signature), tokens) in entries {
-            let needed = bar.for_entry(entry);
-            if query.signature.shared_at_most(signature) < needed {
-                continue;
+    fn most_similar(&self, text: &str, count: usize) -> Vec<Similar> {
+        let query = self.query(text);
+        let mut best: Vec<Similar> = Vec::new();
+        for (bound, len, entries) in self.most_promising_first(&query) {
+            let mut bar = Bar::new(&best, count, &query, len);
+            // At an equal bound an entry inserted earlier could still take the place.
+            if count == 0 || bound < bar.score {
+                break;
             }
-            let lcs = query.pattern.lcs(tokens);
-            if lcs >= needed {
-                best = Some((entry, f1(lcs, query.len, len)));
-                bar = Bar::new(best, query, len);
+            for &entry in entries {
+                if !query.may_share(bar.needed, self.texts.entries.signature(entry), len) {
+                    continue;
+                }
+                let lcs = query.lcs(self.texts.entries.tokens(entry));
+                let found = Similar { entry, score: f1(lcs, query.len(), len) };
+                if lcs >= bar.needed {
+                    let place = best.partition_point(|other| other.is_before(found));
+                    best.insert(place, found);
+                    best.truncate(count);
+                    bar = Bar::new(&best, count, &query, len);
+                }
             }
         }
         best
     }
 }
 
-/// The longest common subsequences with which an entry of one length takes the lead.
+fn number(len: usize) -> u32 {
+    u32::try_from(len).expect("memory ends before 2^32 texts")
+}
+
+/// What an entry of one length needs to be among the most similar.
 struct Bar {
-    /// Entries before this one lead already with an equal score.
-    leader: u32,
-    to_equal: usize,
-    to_exceed: usize,
+    /// The score that it must equal.
+    score: f64,
+    /// The longest common subsequence that gives so much.
+    needed: usize,
 }
 
 impl Bar {
-    fn new(best: Best, query: &Query, len: usize) -> Self {
-        let Some((leader, score)) = best else {
-            return Self { leader: 0, to_equal: 1, to_exceed: 1 };
-        };
-        let longest = query.known.min(len);
-        let score_of = |lcs| f1(lcs, query.len, len);
-        let to_equal = first_where(longest, |lcs| score_of(lcs) >= score);
-        // Scores of one length are all different, so at most one LCS equals the best score.
-        let to_exceed = to_equal + usize::from(score_of(to_equal) <= score);
-        Self { leader, to_equal, to_exceed }
-    }
-
-    fn for_entry(&self, entry: u32) -> usize {
-        if entry < self.leader { self.to_equal } else { self.to_exceed }
-    }
-}
-
-/// The smallest number from 1 to `last` for which `holds`, or `last + 1`, when it holds for all
-/// numbers from some point on.
-fn first_where(last: usize, holds: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (1, last + 1);
-    while low < high {
-        let middle = low.midpoint(high);
-        if holds(middle) {
-            high = middle;
-        } else {
-            low = middle + 1;
+    fn new(best: &[Similar], count: usize, query: &Query, len: usize) -> Self {
+        let score = if best.len() < count { 0.0 } else { best.last().map_or(0.0, |b| b.score) };
+        let longest = query.items.len().min(len);
+        let (mut low, mut high) = (1, longest + 1);
+        while low < high {
+            let middle = low.midpoint(high);
+            if f1(middle, query.len(), len) >= score { high = middle } else { low = middle + 1 }
         }
+        Self { score, needed: low }
     }
-    low
-}
-
-/// An entry's or token's number.
-fn number(count: usize) -> u32 {
-    u32::try_from(count).expect("memory ends before four thousand million texts or tokens")
 }

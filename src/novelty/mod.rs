@@ -11,13 +11,22 @@
 //!   digits: a text in another script has no tokens and is never a duplicate.
 //! - `rouge-l-unicode` cuts a text into the words of any script.
 
+mod compared;
+mod cutoff;
+mod entries;
+mod exhaustive;
 mod index;
 mod lcs;
+mod postings;
 mod rouge_l;
 mod signature;
 mod tokenize;
+mod tree;
+mod vocabulary;
 
 use std::fmt::Debug;
+
+pub use self::compared::Compared;
 
 use self::rouge_l::RougeL;
 use self::tokenize::Tokenizer;
@@ -34,13 +43,17 @@ pub trait Similarity: Debug + Send + Sync {
     /// `threshold`, a number from 0.0 to 1.0. At 1.0 nothing is a duplicate.
     fn index(&self, threshold: f64) -> Box<dyn NoveltyIndex>;
 
+    /// An index with the same answers that compares a text with every entry: the definition, to
+    /// measure and to test [`Self::index`] against.
+    fn exhaustive(&self, threshold: f64) -> Box<dyn NoveltyIndex>;
+
     /// How similar two texts are, from 0.0 (no token in common, or no tokens) to 1.0 (the same
     /// tokens in the same order). `score(a, b)` and `score(b, a)` are the same double.
     fn score(&self, a: &str, b: &str) -> f64;
 }
 
 /// The texts of a pool, against which new ones are judged.
-pub trait NoveltyIndex: Debug + Send {
+pub trait NoveltyIndex: Debug + Send + Sync {
     /// How many texts have been inserted, those without tokens included.
     fn len(&self) -> usize;
 
@@ -53,19 +66,68 @@ pub trait NoveltyIndex: Debug + Send {
     /// inserted before it.
     fn insert(&mut self, text: &str) -> u32;
 
-    /// Judges a text against every entry and leaves the index as it was.
-    fn check(&self, text: &str) -> Finding;
+    /// The entry of which a text is a duplicate: the most similar one, the lowest number where
+    /// several are. `None` when the text is novel.
+    fn duplicate_of(&self, text: &str) -> Option<Similar>;
+
+    /// Inserts a text if it is novel.
+    ///
+    /// # Errors
+    /// The entry of which it is a duplicate.
+    fn admit(&mut self, text: &str) -> Result<u32, Similar> {
+        match self.duplicate_of(text) {
+            Some(similar) => Err(similar),
+            None => Ok(self.insert(text)),
+        }
+    }
+
+    /// Inserts those texts that are novel, one after the other, until `most` are in; gives a result
+    /// for each text that was looked at.
+    ///
+    /// The results are those of [`Self::admit`], text by text, however many threads take part.
+    fn admit_all(&mut self, texts: &[&str], most: usize) -> Vec<Result<u32, Similar>>;
+
+    /// The `count` entries that are most similar to a text, whether or not it is a duplicate, the
+    /// most similar first and the lower number first where two are alike. Entries that share no
+    /// token with the text are never among them.
+    ///
+    /// A threshold is of no help here: this lays the text beside most entries of about its length.
+    fn most_similar(&self, text: &str, count: usize) -> Vec<Similar>;
 }
 
-/// What a [`NoveltyIndex`] has to say about a text.
+/// What [`NoveltyIndex::admit_all`] promises, by definition.
+fn admit_in_turn(
+    index: &mut (impl NoveltyIndex + ?Sized),
+    texts: &[&str],
+    most: usize,
+) -> Vec<Result<u32, Similar>> {
+    let mut admitted = 0;
+    let mut results = Vec::with_capacity(texts.len());
+    for text in texts {
+        if admitted == most {
+            break;
+        }
+        let result = index.admit(text);
+        admitted += usize::from(result.is_ok());
+        results.push(result);
+    }
+    results
+}
+
+/// An entry of a [`NoveltyIndex`] and how similar a text is to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Finding {
-    /// Whether the score with the nearest entry is above the threshold. A score equal to the
-    /// threshold is none above it.
-    pub duplicate: bool,
-    /// The entry with the highest score and that score; the lowest entry number where several
-    /// have it. `None` when no entry shares a token with the text.
-    pub nearest: Option<(u32, f64)>,
+pub struct Similar {
+    /// The entry's number.
+    pub entry: u32,
+    /// From 0.0 to 1.0.
+    pub score: f64,
+}
+
+impl Similar {
+    /// Whether this one is named first: it is more similar, or was inserted earlier.
+    fn is_before(self, other: Self) -> bool {
+        self.score > other.score || (self.score >= other.score && self.entry < other.entry)
+    }
 }
 
 /// Every similarity there is, the original's first.

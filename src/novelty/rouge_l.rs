@@ -1,6 +1,7 @@
 //! ROUGE-L: the F1 of the longest common subsequence of two token sequences (Lin, "ROUGE: A
 //! Package for Automatic Evaluation of Summaries", 2004), computed as Python's `rouge_score` does.
 
+use super::exhaustive::Exhaustive;
 use super::index::RougeLIndex;
 use super::tokenize::Tokenizer;
 use super::{NoveltyIndex, Similarity};
@@ -29,10 +30,14 @@ impl Similarity for RougeL {
         Box::new(RougeLIndex::new(self.tokenizer, threshold))
     }
 
+    fn exhaustive(&self, threshold: f64) -> Box<dyn NoveltyIndex> {
+        Box::new(Exhaustive::new(self.tokenizer, threshold))
+    }
+
     fn score(&self, a: &str, b: &str) -> f64 {
-        let mut index = self.index(1.0);
+        let mut index = self.exhaustive(1.0);
         index.insert(a);
-        index.check(b).nearest.map_or(0.0, |(_, score)| score)
+        index.most_similar(b, 1).first().map_or(0.0, |similar| similar.score)
     }
 }
 

@@ -1,103 +1,157 @@
-//! A cheap upper bound on how many tokens two texts share.
+//! Cheap upper bounds on how many items two texts share.
+//!
+//! A signature has a bit for every item of a text; several items may meet on one bit. A bit that one
+//! text has and the other has not stands for at least one item that they do not share.
 
-/// Bits in a signature.
-const BITS: u32 = 128;
+use super::vocabulary::Item;
 
-/// A small fingerprint of a text's tokens, with their repetitions: the first occurrence of a token
-/// sets one bit, its second another, and so on; different occurrences may meet on a bit.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Signature {
-    bits: [u64; 2],
-    /// How many occurrences found their bit set already.
-    collisions: u32,
+/// The most words of 64 bits that a signature has.
+const WORDS_MAX: usize = 64;
+
+/// How many words the signature of a text of `len` tokens has: enough that most bits stay free. Short
+/// texts have none, because a [`Brief`] one tells as much.
+pub(super) fn words_for(len: usize) -> usize {
+    if len <= 16 { 0 } else { (len.div_ceil(16)).next_power_of_two().min(WORDS_MAX) }
 }
 
-impl Signature {
-    /// The signature of tokens in ascending order.
-    pub(super) fn new(sorted_tokens: &[u32]) -> Self {
-        let mut signature = Self::default();
-        for run in sorted_tokens.chunk_by(|a, b| a == b) {
-            for (repetition, token) in (0..).zip(run) {
-                signature.add(*token, repetition);
+/// Adds the bits of `items` to a signature whose number of words is a power of two, or none.
+pub(super) fn fill(signature: &mut [u64], items: &[Item]) {
+    if signature.is_empty() {
+        return;
+    }
+    for item in items {
+        let bit = spread(*item);
+        let word = bit / 64 % signature.len() as u64;
+        signature[usize::try_from(word).unwrap_or_default()] |= 1 << (bit % 64);
+    }
+}
+
+/// A text's signature in every size, so that it can be laid beside that of any other text.
+#[derive(Debug)]
+pub(super) struct Folded {
+    /// 1, 2, 4, ... words, one after the other.
+    words: Vec<u64>,
+    /// How many words the widest has.
+    widest: usize,
+    known: usize,
+}
+
+impl Folded {
+    pub(super) fn new(items: &[Item], len: usize) -> Self {
+        let widest = words_for(len).max(1);
+        let mut words = vec![0; 2 * widest - 1];
+        fill(&mut words[widest - 1..], items);
+        // An item's bit in half as many words is its bit in all of them modulo the half.
+        let mut size = widest;
+        while size > 1 {
+            size /= 2;
+            for i in 0..size {
+                words[size - 1 + i] = words[2 * size - 1 + i] | words[3 * size - 1 + i];
             }
         }
-        signature
+        Self { words, widest, known: items.len() }
     }
 
-    fn add(&mut self, token: u32, repetition: u32) {
-        let bit = bit_of(token, repetition);
-        let (word, mask) = ((bit / u64::BITS) as usize, 1 << (bit % u64::BITS));
-        if self.bits[word] & mask == 0 {
-            self.bits[word] |= mask;
-        } else {
-            self.collisions += 1;
+    /// Whether this text can share so many items with an entry of `len` tokens and that signature.
+    pub(super) fn may_share(&self, needed: usize, other: &[u64], len: usize) -> bool {
+        let (Some(mut ours_left), Some(mut theirs_left)) =
+            (self.known.checked_sub(needed), len.checked_sub(needed))
+        else {
+            return false;
+        };
+        let size = self.widest.min(other.len());
+        if size == 0 {
+            return true;
         }
-    }
-
-    /// At least as many tokens as the two texts share, repetitions counted, in any order; hence at
-    /// least their longest common subsequence.
-    ///
-    /// A shared occurrence has its bit in both signatures. Where several meet on one bit of a text
-    /// all but one of them are its `collisions`, so the bits in common and the collisions of
-    /// either text together cover them all.
-    pub(super) fn shared_at_most(&self, other: &Self) -> usize {
-        let common = (self.bits[0] & other.bits[0]).count_ones()
-            + (self.bits[1] & other.bits[1]).count_ones();
-        (common + self.collisions.min(other.collisions)) as usize
+        let ours = &self.words[size - 1..2 * size - 1];
+        for (i, our) in ours.iter().enumerate() {
+            let their = other.iter().skip(i).step_by(size).fold(0, |all, word| all | word);
+            let (only_ours, only_theirs) = (our & !their, their & !our);
+            match (
+                ours_left.checked_sub(only_ours.count_ones() as usize),
+                theirs_left.checked_sub(only_theirs.count_ones() as usize),
+            ) {
+                (Some(ours), Some(theirs)) => (ours_left, theirs_left) = (ours, theirs),
+                _ => return false,
+            }
+        }
+        true
     }
 }
 
-/// Spreads occurrences over the bits by multiplication with odd constants (Knuth, "The Art of
-/// Computer Programming" 3, section 6.4), whose upper half depends on the whole token.
-fn bit_of(token: u32, repetition: u32) -> u32 {
-    let key = token.wrapping_add(repetition.wrapping_mul(0x85EB_CA6B));
-    key.wrapping_mul(0x9E37_79B1) >> (u32::BITS - BITS.ilog2())
+/// A signature of 48 bits, which stands in a list of postings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Brief([u16; 3]);
+
+impl Brief {
+    pub(super) fn new(items: &[Item]) -> Self {
+        let mut words = [0; 3];
+        for item in items {
+            let bit = ((spread(*item) >> 32) * 48) >> 32;
+            words[bit as usize / 16] |= 1 << (bit % 16);
+        }
+        Self(words)
+    }
+
+    /// How many items, at least, the text has that `other` has not.
+    pub(super) fn missing_in(self, other: Self) -> usize {
+        (self.bits() & !other.bits()).count_ones() as usize
+    }
+
+    fn bits(self) -> u64 {
+        self.0.iter().fold(0, |bits, word| bits << 16 | u64::from(*word))
+    }
+}
+
+/// Spreads item numbers over 64 bits by multiplication with an odd constant (Knuth, "The Art of
+/// Computer Programming" 3, section 6.4), whose upper half depends on the whole number; the lower
+/// bits of the result are taken from there too.
+fn spread(item: Item) -> u64 {
+    let product = u64::from(item).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    product ^ (product >> 32)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
+    use std::collections::BTreeSet;
+
+    use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn shared_by_definition(a: &[u32], b: &[u32]) -> usize {
-        let mut rest = b.to_vec();
-        a.iter()
-            .filter(|token| {
-                rest.iter().position(|t| t == *token).map(|i| rest.swap_remove(i)).is_some()
-            })
-            .count()
+    fn signature(items: &[Item]) -> Vec<u64> {
+        let mut signature = vec![0; words_for(items.len())];
+        fill(&mut signature, items);
+        signature
     }
 
     proptest! {
         #[test]
-        fn the_bound_is_never_below_the_overlap(
-            vocabulary in 1_u32..400,
-            a in vec(any::<u32>(), 0..300), b in vec(any::<u32>(), 0..300),
+        fn the_bounds_are_never_below_what_is_shared(
+            shared in btree_set(0_u32..900, 0..120), a in vec(0_u32..900, 0..300), b in vec(0_u32..900, 0..90),
+            unknown in 0_usize..9,
         ) {
-            let sorted = |tokens: &[u32]| {
-                let mut tokens: Vec<u32> = tokens.iter().map(|t| t % vocabulary).collect();
-                tokens.sort_unstable();
-                tokens
-            };
-            let (a, b) = (sorted(&a), sorted(&b));
-            let bound = Signature::new(&a).shared_at_most(&Signature::new(&b));
-            prop_assert!(bound >= shared_by_definition(&a, &b));
+            let all = |own: &[u32]| -> BTreeSet<u32> { own.iter().chain(&shared).copied().collect() };
+            let (a, b) = (all(&a), all(&b));
+            let common = a.intersection(&b).count();
+            let (a, b): (Vec<_>, Vec<_>) = (a.into_iter().collect(), b.into_iter().collect());
+            for (new, entry) in [(&a, &b), (&b, &a)] {
+                let folded = Folded::new(new, new.len() + unknown);
+                prop_assert!(folded.may_share(common, &signature(entry), entry.len()));
+                let missing = Brief::new(new).missing_in(Brief::new(entry));
+                prop_assert!(new.len() - missing >= common);
+            }
         }
     }
 
     #[test]
-    fn short_texts_without_a_common_token_are_told_apart() {
-        let (a, b) = (Signature::new(&[1, 2, 3]), Signature::new(&[4, 5, 6]));
-        assert_eq!(a.shared_at_most(&b), 0);
-        assert_eq!(a.shared_at_most(&a), 3);
-    }
-
-    #[test]
-    fn repetitions_count() {
-        let (once, thrice) = (Signature::new(&[9]), Signature::new(&[9, 9, 9]));
-        assert_eq!(once.shared_at_most(&thrice), 1);
-        assert_eq!(thrice.shared_at_most(&thrice), 3);
+    fn texts_without_a_common_item_are_told_apart() {
+        let (ours, other): (Vec<Item>, Vec<Item>) = ((0..200).collect(), (1_000..1_150).collect());
+        let folded = Folded::new(&ours, 200);
+        assert!(!folded.may_share(60, &signature(&other), 150));
+        assert!(folded.may_share(200, &signature(&ours), 200));
+        let missing = Brief::new(&[1, 2, 3]).missing_in(Brief::new(&[4, 5, 6]));
+        assert!(missing >= 2);
     }
 }

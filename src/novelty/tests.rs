@@ -24,15 +24,15 @@ fn score_by_definition(new: &[String], other: &[String]) -> f64 {
     if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
 }
 
-fn finding_by_definition(threshold: f64, entries: &[Vec<String>], new: &[String]) -> Finding {
-    let mut nearest: Option<(u32, f64)> = None;
-    for (number, entry) in (0..).zip(entries) {
-        let score = score_by_definition(new, entry);
-        if score > nearest.map_or(0.0, |(_, best)| best) {
-            nearest = Some((number, score));
-        }
-    }
-    Finding { duplicate: nearest.is_some_and(|(_, best)| best > threshold), nearest }
+/// All entries that share a token with the text, the most similar first.
+fn similar_by_definition(entries: &[Vec<String>], new: &[String]) -> Vec<Similar> {
+    let scored = (0..).zip(entries).map(|(entry, other)| {
+        let score = score_by_definition(new, other);
+        Similar { entry, score }
+    });
+    let mut similar: Vec<Similar> = scored.filter(|similar| similar.score > 0.0).collect();
+    similar.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
+    similar
 }
 
 /// Texts of words that both tokenizers leave whole, so that the definition can split on spaces.
@@ -40,16 +40,26 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Inserts every text after checking it, in every similarity, and compares each finding.
+/// Inserts every text after comparing each answer, in every similarity.
 fn assert_as_defined(texts: &[String], threshold: f64) {
     for similarity in SIMILARITIES {
         let mut index = similarity.index(threshold);
+        let mut exhaustive = similarity.exhaustive(threshold);
         let mut entries = Vec::new();
         for (number, text) in (0..).zip(texts) {
             let new = words(text);
-            let expected = finding_by_definition(threshold, &entries, &new);
-            assert_eq!(index.check(text), expected, "{} {text:?}", similarity.name());
+            let expected = similar_by_definition(&entries, &new);
+            let duplicate = expected.first().copied().filter(|first| first.score > threshold);
+            assert_eq!(index.duplicate_of(text), duplicate, "{} {text:?}", similarity.name());
+            assert_eq!(exhaustive.duplicate_of(text), duplicate, "{} {text:?}", similarity.name());
+            for count in [0, 1, 3] {
+                let expected = &expected[..expected.len().min(count)];
+                assert_eq!(index.most_similar(text, count), expected, "{text:?}");
+            }
+            assert_eq!(exhaustive.most_similar(text, 3), expected[..expected.len().min(3)]);
+            // Texts go in whether or not they are duplicates: a crowd is the harder case.
             assert_eq!(index.insert(text), number);
+            exhaustive.insert(text);
             entries.push(new);
         }
         assert_eq!(index.len(), texts.len());
@@ -88,12 +98,50 @@ fn any_threshold() -> impl Strategy<Value = f64> {
     ]
 }
 
+/// Texts made of runs that many of them have, long enough to be split and met several times.
+fn long_texts() -> impl Strategy<Value = Vec<String>> {
+    let piece = (0_u32..12, 1_u32..40);
+    let text = vec(piece, 1..9).prop_map(|pieces| {
+        let words =
+            pieces.iter().flat_map(|(run, len)| (0..*len).map(move |i| format!("r{run}w{i}")));
+        words.collect::<Vec<_>>().join(" ")
+    });
+    vec(text, 2..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn long_texts_are_judged_as_defined(texts in long_texts(), threshold in any_threshold()) {
+        assert_as_defined(&texts, threshold);
+    }
+}
+
 proptest! {
     #[test]
     fn crowded_texts_are_judged_as_defined(
         texts in crowded_texts(24, 14), threshold in any_threshold(),
     ) {
         assert_as_defined(&texts, threshold);
+    }
+
+    #[test]
+    fn many_at_once_are_judged_as_one_by_one(
+        texts in crowded_texts(40, 9), before in 0_usize..10, most in 0_usize..40,
+    ) {
+        for similarity in SIMILARITIES {
+            let (mut at_once, mut in_turn) = (similarity.index(0.6), similarity.index(0.6));
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let (before, after) = texts.split_at(before.min(texts.len()));
+            for text in before {
+                at_once.insert(text);
+                in_turn.insert(text);
+            }
+            let results = at_once.admit_all(after, most);
+            prop_assert_eq!(results, admit_in_turn(&mut *in_turn, after, most));
+            prop_assert_eq!(at_once.len(), in_turn.len());
+        }
     }
 
     #[test]
@@ -139,8 +187,8 @@ fn ties_at_the_threshold_fall_as_in_alpaca() {
             for (a, b) in [(a, b), (b, a)] {
                 let mut index = similarity.index(0.7);
                 index.insert(&text_of(lcs, a - lcs, "a"));
-                let finding = index.check(&text_of(lcs, b - lcs, "b"));
-                assert_eq!(finding.duplicate, duplicate, "{lcs} {a} {b}");
+                let found = index.duplicate_of(&text_of(lcs, b - lcs, "b"));
+                assert_eq!(found.is_some(), duplicate, "{lcs} {a} {b}");
             }
         }
     }
@@ -156,12 +204,13 @@ fn the_first_of_equals_is_the_nearest_whatever_its_length() {
             let other = 1 - first;
             assert_eq!(index.insert(texts[first]), 0);
             assert_eq!(index.insert(texts[other]), 1);
-            let finding = index.check("a b c d");
-            assert_eq!(finding, Finding { duplicate: false, nearest: Some((0, 0.5)) });
+            assert_eq!(index.duplicate_of("a b c d"), None);
+            assert_eq!(index.most_similar("a b c d", 1), [Similar { entry: 0, score: 0.5 }]);
             index.insert(texts[2]);
             index.insert(texts[3]);
-            let finding = index.check("a b c d");
-            assert_eq!(finding, Finding { duplicate: true, nearest: Some((2, 1.0)) });
+            let same = Similar { entry: 2, score: 1.0 };
+            assert_eq!(index.duplicate_of("a b c d"), Some(same));
+            assert_eq!(index.most_similar("a b c d", 1), [same]);
         }
     }
 }
@@ -171,13 +220,14 @@ fn checking_leaves_no_trace() {
     for similarity in SIMILARITIES {
         let mut index = similarity.index(0.7);
         assert!(index.is_empty());
-        assert_eq!(index.check("one two three four").nearest, None);
-        assert_eq!(index.check("one two three four").nearest, None);
+        assert_eq!(index.most_similar("one two three four", 9), []);
+        assert_eq!(index.duplicate_of("one two three four"), None);
         index.insert("five six seven");
-        assert_eq!(index.check("one two three four").nearest, None);
+        assert_eq!(index.duplicate_of("one two three four"), None);
         assert_eq!(index.len(), 1);
         // Unknown tokens still count in the length: 3 of 3 and 4.
-        assert_eq!(index.check("five six unheard seven").nearest, Some((0, 2.0 * 0.75 / 1.75)));
+        let found = Similar { entry: 0, score: 2.0 * 0.75 / 1.75 };
+        assert_eq!(index.duplicate_of("five six unheard seven"), Some(found));
     }
 }
 
@@ -186,11 +236,11 @@ fn texts_without_tokens_are_entries_but_never_near() {
     for similarity in SIMILARITIES {
         let mut index = similarity.index(0.0);
         for (number, text) in (0..).zip(["", "  ", "?!", "🙂🙂"]) {
-            assert_eq!(index.check(text), Finding { duplicate: false, nearest: None });
+            assert_eq!(index.duplicate_of(text), None);
             assert_eq!(index.insert(text), number);
         }
         assert_eq!(index.insert("word"), 4);
-        assert_eq!(index.check("word").nearest, Some((4, 1.0)));
+        assert_eq!(index.duplicate_of("word"), Some(Similar { entry: 4, score: 1.0 }));
         assert_eq!(index.len(), 5);
     }
 }
@@ -207,6 +257,46 @@ fn chinese_has_tokens_only_in_the_unicode_tokenizer() {
     assert_eq!(ascii.score("用 Python 写", "Python").to_bits(), 1.0_f64.to_bits());
 }
 
+/// Few words in many texts: lists grow long enough to be split, by length and by item.
+#[test]
+fn thousands_of_texts_of_few_words_are_judged_as_by_the_scan() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    for (threshold, size) in [(0.7, 60_usize), (0.45, 400)] {
+        let similarity = by_name("rouge-l").unwrap();
+        let (mut index, mut scan) = (similarity.index(threshold), similarity.exhaustive(threshold));
+        for _ in 0..1_200 {
+            let word =
+                |rng: &mut fastrand::Rng| format!("w{}", rng.usize(..size).min(rng.usize(..size)));
+            let words: Vec<_> = (0..rng.usize(2..14)).map(|_| word(&mut rng)).collect();
+            let text = words.join(" ");
+            assert_eq!(index.duplicate_of(&text), scan.duplicate_of(&text), "{text}");
+            if rng.u8(..4) > 0 {
+                index.insert(&text);
+                scan.insert(&text);
+            }
+        }
+    }
+}
+
+#[test]
+fn all_alike_but_one_token() {
+    let texts: Vec<String> = (0..400)
+        .map(|i| {
+            (0..12).map(move |k| if k == i % 12 { format!("own{i}") } else { format!("w{k}") })
+        })
+        .map(|words| words.collect::<Vec<_>>().join(" "))
+        .collect();
+    let similarity = by_name("rouge-l").unwrap();
+    for threshold in [0.7, 0.95] {
+        let (mut index, mut scan) = (similarity.index(threshold), similarity.exhaustive(threshold));
+        for text in &texts {
+            assert_eq!(index.duplicate_of(text), scan.duplicate_of(text), "{text}");
+            index.insert(text);
+            scan.insert(text);
+        }
+    }
+}
+
 #[test]
 fn one_token_a_thousand_times() {
     let texts: Vec<String> =
@@ -221,9 +311,11 @@ fn ten_thousand_tokens() {
     for similarity in SIMILARITIES {
         let mut index = similarity.index(0.7);
         index.insert(&long.join(" "));
-        assert_eq!(index.check(&long.join(" ")).nearest, Some((0, 1.0)));
-        let nearest = index.check(&half.join(" ")).nearest;
-        assert_eq!(nearest, Some((0, 2.0 * 0.5 / 1.5)));
+        let found = |entry, score| Some(Similar { entry, score });
+        assert_eq!(index.duplicate_of(&long.join(" ")), found(0, 1.0));
+        assert_eq!(index.duplicate_of(&half.join(" ")), None);
+        let nearest = index.most_similar(&half.join(" "), 1);
+        assert_eq!(nearest.first().copied(), found(0, 2.0 * 0.5 / 1.5));
     }
 }
 

@@ -30,18 +30,23 @@ impl Tokenizer {
 }
 
 fn ascii_tokens(text: &str, mut visit: impl FnMut(&str)) {
-    let mut token = String::new();
-    // The end of the text closes the last token like any other separator.
-    for c in text.chars().flat_map(char::to_lowercase).chain([' ']) {
-        // Upper-case ASCII is gone; a non-ASCII character with an ASCII lower case (the Kelvin
-        // sign, the dotted I) has become it, as in Python.
-        if c.is_ascii_alphanumeric() {
-            token.push(c);
-        } else if !token.is_empty() {
-            visit(&token);
-            token.clear();
+    // Upper-case ASCII goes; a non-ASCII character with an ASCII lower case (the Kelvin sign, the
+    // dotted I) becomes it, as in Python.
+    let lower = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() };
+    let is_separator = |byte: u8| !byte.is_ascii_alphanumeric();
+    // Separators are whole characters or parts of ones, so tokens begin and end between characters.
+    let mut start = 0;
+    for (end, byte) in lower.bytes().enumerate() {
+        if is_separator(byte) {
+            lower
+                .get(start..end)
+                .filter(|token| !token.is_empty())
+                .into_iter()
+                .for_each(&mut visit);
+            start = end + 1;
         }
     }
+    lower.get(start..).filter(|token| !token.is_empty()).into_iter().for_each(visit);
 }
 
 fn unicode_tokens(text: &str, visit: impl FnMut(&str)) {

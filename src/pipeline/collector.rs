@@ -307,13 +307,8 @@ impl Collector {
         let first_task_id = self.accepted();
         let done = std::mem::take(&mut self.judged.items_of_next);
         let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let mut verdicts = Vec::with_capacity(items.len());
-        for (index, item) in (0..total).zip(items).skip(done as usize) {
-            if self.accepted() >= self.target {
-                break;
-            }
-            verdicts.push(self.judge.judge(index, item));
-        }
+        let items = items.into_iter().skip(done as usize).collect();
+        let verdicts = self.judge.judge(done, items, self.target - first_task_id);
         let judged = done + u32::try_from(verdicts.len()).unwrap_or(u32::MAX);
         let complete = judged >= total;
         if complete {

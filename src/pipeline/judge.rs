@@ -7,7 +7,7 @@ use crate::chat::Completion;
 use crate::config::{ConfigError, Rules};
 use crate::event::{Nearest, Rejection, Stage, Verdict};
 use crate::filter::FilterChain;
-use crate::novelty::NoveltyIndex;
+use crate::novelty::{Compared, NoveltyIndex, Similar};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
 use crate::task::{Candidate, SeedTask, TaskRef};
@@ -23,7 +23,15 @@ pub(super) struct Judge {
     filters: FilterChain,
     index: Box<dyn NoveltyIndex>,
     similarity: &'static str,
+    compared: Compared,
+    record_nearest: bool,
     pool: Pool,
+}
+
+/// A candidate, and what the template or the filters have against it.
+struct Filtered {
+    candidate: Candidate,
+    rejection: Option<Rejection>,
 }
 
 impl fmt::Debug for Judge {
@@ -37,12 +45,14 @@ impl Judge {
     pub(super) fn new(rules: &Rules, seeds: Vec<SeedTask>) -> Result<Self, ConfigError> {
         let mut index = rules.similarity.index(rules.threshold);
         for seed in &seeds {
-            index.insert(&seed.instruction);
+            index.insert(&rules.compared.text(&seed_as_task(seed)));
         }
         Ok(Self {
             filters: FilterChain::new(&rules.filters)?,
             index,
             similarity: rules.similarity.name(),
+            compared: rules.compared,
+            record_nearest: rules.record_nearest,
             pool: Pool::new(seeds),
         })
     }
@@ -54,42 +64,88 @@ impl Judge {
 
     /// Takes a task that was accepted before, without judging it again.
     pub(super) fn admit(&mut self, task: Candidate) {
-        self.index.insert(&task.instruction);
+        self.index.insert(&self.compared.text(&task));
         self.pool.push(task);
     }
 
-    /// Judges one item; an accepted one joins the pool at once.
-    pub(super) fn judge(&mut self, item_index: u32, item: Item) -> Verdict {
-        let (candidate, rejection, nearest) = match item {
-            Item::Defect { rule, sample } => {
-                let rejection = Rejection { stage: Stage::Parse, rule, detail: String::new() };
-                let raw = Candidate { instruction: sample, ..Candidate::default() };
-                (raw, Some(rejection), None)
+    /// Judges items of one response, the first of them its `first`-th, in order until `most` are
+    /// accepted; accepted ones join the pool at once.
+    pub(super) fn judge(&mut self, first: u32, items: Vec<Item>, most: u64) -> Vec<Verdict> {
+        let filtered: Vec<Filtered> = items.into_iter().map(|item| self.filter(item)).collect();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let mut compared = self.compare(&filtered, most).into_iter();
+        let mut verdicts = Vec::with_capacity(filtered.len());
+        let mut accepted = 0;
+        for (item_index, Filtered { candidate, rejection }) in (first..).zip(filtered) {
+            if accepted == most {
+                break;
             }
-            Item::Candidate(candidate) => match self.filters.check(&candidate) {
-                Err(rejection) => (candidate, Some(rejection), None),
-                Ok(()) => {
-                    let (rejection, nearest) = self.compare(&candidate);
-                    (candidate, rejection, nearest)
-                }
-            },
-        };
-        if rejection.is_none() {
-            self.admit(candidate.clone());
+            let (rejection, nearest) = match rejection {
+                Some(rejection) => (Some(rejection), None),
+                None => match compared.next() {
+                    Some((Ok(_), nearest)) => (None, nearest.map(|n| self.nearest(n))),
+                    Some((Err(similar), _)) => self.duplicate(similar),
+                    None => break,
+                },
+            };
+            if rejection.is_none() {
+                accepted += 1;
+                self.pool.push(candidate.clone());
+            }
+            verdicts.push(Verdict { item_index, candidate, rejection, nearest });
         }
-        Verdict { item_index, candidate, rejection, nearest }
+        verdicts
     }
 
-    fn compare(&self, candidate: &Candidate) -> (Option<Rejection>, Option<Nearest>) {
-        let finding = self.index.check(&candidate.instruction);
-        let nearest =
-            finding.nearest.map(|(entry, score)| Nearest { task: self.entry(entry), score });
-        let rejection = finding.duplicate.then(|| Rejection {
-            stage: Stage::Novelty,
-            rule: self.similarity,
-            detail: nearest.map(|n| format!("{:.3} to {}", n.score, n.task)).unwrap_or_default(),
-        });
-        (rejection, nearest)
+    fn filter(&self, item: Item) -> Filtered {
+        match item {
+            Item::Defect { rule, sample } => Filtered {
+                candidate: Candidate { instruction: sample, ..Candidate::default() },
+                rejection: Some(Rejection { stage: Stage::Parse, rule, detail: String::new() }),
+            },
+            Item::Candidate(candidate) => {
+                let rejection = self.filters.check(&candidate).err();
+                Filtered { candidate, rejection }
+            }
+        }
+    }
+
+    /// Compares what passed the filters, in order until `most` are novel; those are in the index
+    /// afterwards. With each the most similar task, when that is asked for.
+    fn compare(
+        &mut self,
+        filtered: &[Filtered],
+        most: usize,
+    ) -> Vec<(Result<u32, Similar>, Option<Similar>)> {
+        let passed = filtered.iter().filter(|filtered| filtered.rejection.is_none());
+        let texts: Vec<_> = passed.map(|f| self.compared.text(&f.candidate)).collect();
+        if !self.record_nearest {
+            let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+            return self.index.admit_all(&texts, most).into_iter().map(|r| (r, None)).collect();
+        }
+        let mut results = Vec::with_capacity(texts.len());
+        let mut novel = 0;
+        for text in texts {
+            if novel == most {
+                break;
+            }
+            let nearest = self.index.most_similar(&text, 1).first().copied();
+            let result = self.index.admit(&text);
+            novel += usize::from(result.is_ok());
+            results.push((result, nearest));
+        }
+        results
+    }
+
+    fn duplicate(&self, similar: Similar) -> (Option<Rejection>, Option<Nearest>) {
+        let nearest = self.nearest(similar);
+        let detail = format!("{:.3} to {}", nearest.score, nearest.task);
+        let rejection = Rejection { stage: Stage::Novelty, rule: self.similarity, detail };
+        (Some(rejection), Some(nearest))
+    }
+
+    fn nearest(&self, similar: Similar) -> Nearest {
+        Nearest { task: self.entry(similar.entry), score: similar.score }
     }
 
     /// The index numbers the seeds first and then the accepted tasks.
@@ -100,6 +156,13 @@ impl Judge {
             Some(accepted) => TaskRef::Accepted(accepted),
         }
     }
+}
+
+/// A seed task with its first instance, as it is shown in prompts.
+fn seed_as_task(seed: &SeedTask) -> Candidate {
+    let (input, output) =
+        seed.instances.first().map(|i| (i.input.clone(), i.output.clone())).unwrap_or_default();
+    Candidate { instruction: seed.instruction.clone(), input, output }
 }
 
 /// Reads the items out of a raw body; a body that is no completion is one defect.

@@ -42,11 +42,7 @@ pub fn replay<E: From<RunError>>(
         seq = response.seq;
         totals.responses += 1;
         let (items, _) = read(provider, config, &response);
-        for (index, item) in (0_u32..).zip(items) {
-            if totals.accepted >= config.target {
-                break;
-            }
-            let verdict = judge.judge(index, item);
+        for verdict in judge.judge(0, items, config.target - totals.accepted) {
             if let Some(rejection) = &verdict.rejection {
                 let key = (rejection.stage, rejection.rule.to_owned());
                 *totals.rejections.entry(key).or_default() += 1;
@@ -55,7 +51,7 @@ pub fn replay<E: From<RunError>>(
             let provenance = Provenance {
                 request_index: response.request_index,
                 response_seq: response.seq,
-                item_index: index,
+                item_index: verdict.item_index,
                 model: config.model.clone(),
                 examples: response.examples.clone(),
                 nearest: verdict.nearest.map(|nearest| (nearest.task, nearest.score)),

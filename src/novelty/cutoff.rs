@@ -1,0 +1,190 @@
+//! How many tokens two texts must have in common, in order, to be duplicates: a number that depends
+//! on their lengths alone.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use super::rouge_l::f1;
+
+/// Texts of fewer tokens than this have their numbers in tables.
+pub(super) const SHORT: usize = 255;
+
+/// Stands in a table for "more than there can be".
+const NEVER: u8 = u8::MAX;
+
+/// A threshold, turned into whole numbers of tokens.
+///
+/// The numbers follow from the formula in floating point, not from algebra: where a score equals
+/// the threshold exactly they fall as the comparison in the original does.
+#[derive(Debug)]
+pub(super) struct Cutoff {
+    threshold: f64,
+    /// By length, each made when the first text of that length comes.
+    rows: Box<[OnceLock<Row>]>,
+    partners: Box<[OnceLock<Box<[u8]>>]>,
+}
+
+impl Cutoff {
+    pub(super) fn new(threshold: f64) -> Self {
+        Self {
+            threshold,
+            rows: (0..SHORT).map(|_| OnceLock::new()).collect(),
+            partners: (0..SHORT).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    /// The shortest common subsequence with which texts of `m` and `n` tokens are duplicates; `None`
+    /// when even the whole of the shorter one does not do.
+    pub(super) fn needed(&self, m: usize, n: usize) -> Option<usize> {
+        let longest = m.min(n);
+        let is_enough = |lcs| f1(lcs, m, n) > self.threshold;
+        if longest == 0 || !is_enough(longest) {
+            return None;
+        }
+        // F1 is 2 LCS / (m + n), so this is right or next to it.
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a guess, corrected below"
+        )]
+        let guess = (self.threshold * (m + n) as f64 / 2.0) as usize;
+        let mut needed = guess.clamp(1, longest);
+        while needed > 1 && is_enough(needed - 1) {
+            needed -= 1;
+        }
+        while !is_enough(needed) {
+            needed += 1;
+        }
+        Some(needed)
+    }
+
+    /// What a text of `m` tokens needs to have in common with shorter texts than [`SHORT`].
+    pub(super) fn row(&self, m: usize) -> Cow<'_, Row> {
+        match self.rows.get(m) {
+            Some(row) => Cow::Borrowed(row.get_or_init(|| self.make_row(m))),
+            None => Cow::Owned(self.make_row(m)),
+        }
+    }
+
+    fn make_row(&self, m: usize) -> Row {
+        let cell = |n| self.needed(m, n).and_then(|l| u8::try_from(l).ok()).unwrap_or(NEVER);
+        let needed: Box<[u8]> = (0..SHORT).map(cell).collect();
+        let fewest = needed.iter().copied().min().filter(|fewest| *fewest < NEVER);
+        let mut before_hits = needed.clone();
+        let mut classes = [NEVER; CLASSES];
+        for (n, cell) in before_hits.iter_mut().enumerate().filter(|(_, cell)| **cell < NEVER) {
+            *cell = cell.saturating_sub(hits_wanted(n) - 1).max(1);
+            let least = &mut classes[usize::from(class_of(n))];
+            *least = (*least).min(*cell);
+        }
+        let least_before_hits = usize::from(classes.iter().copied().min().unwrap_or(NEVER));
+        let fewest = fewest.map(usize::from);
+        Row { needed, fewest, before_hits, least_before_hits, classes }
+    }
+
+    /// For an entry of `n` tokens, below [`SHORT`]: at index `i` the longest text of which it can be
+    /// a duplicate with `i` of its tokens left over, at most 255; 0 when there is none.
+    pub(super) fn longest_partners(&self, n: usize) -> &[u8] {
+        self.partners[n].get_or_init(|| {
+            let mut partners = vec![0; n];
+            // Longer partners need more, so each takes the places that shorter ones had.
+            for m in 1..=u8::MAX {
+                if let Some(needed) = self.needed(usize::from(m), n) {
+                    partners[..=n - needed].fill(m);
+                }
+            }
+            partners.into()
+        })
+    }
+}
+
+/// What a text of one length needs to have in common with others, by their length.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// 255 where no overlap is enough.
+    pub(super) needed: Box<[u8]>,
+    /// The least of them; `None` if none is enough.
+    pub(super) fewest: Option<usize>,
+    /// How many items are still needed in common when the last of [`hits_wanted`] comes.
+    pub(super) before_hits: Box<[u8]>,
+    /// The least of `before_hits`.
+    pub(super) least_before_hits: usize,
+    /// The least of `before_hits` in each class of lengths.
+    pub(super) classes: [u8; CLASSES],
+}
+
+/// How often an entry of `n` tokens must be met under different items before it is looked at.
+///
+/// Long texts share some of their rarer words with so many others that one is no sign. Asking for
+/// more means to list them under so many more items.
+pub(super) fn hits_wanted(n: usize) -> u8 {
+    if n <= EXACT_CLASSES { 1 } else { HITS_OF_LONG }
+}
+
+const HITS_OF_LONG: u8 = 3;
+
+/// How many classes of lengths there are.
+pub(super) const CLASSES: usize = 46;
+
+/// Up to this length each is a class of its own.
+const EXACT_CLASSES: usize = 32;
+
+/// The class of entries that an entry of `n` tokens is in: about as long as the others.
+pub(super) fn class_of(n: usize) -> u8 {
+    let class =
+        if n <= EXACT_CLASSES { n / 2 } else { EXACT_CLASSES / 2 + 1 + (n - EXACT_CLASSES) / 8 };
+    u8::try_from(class.min(CLASSES - 1)).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THRESHOLDS: [f64; 7] = [0.0, 0.3, 0.5, 2.0 / 3.0, 0.7, 0.95, 1.0];
+
+    #[test]
+    fn needed_is_the_first_that_is_enough() {
+        for threshold in THRESHOLDS {
+            let cutoff = Cutoff::new(threshold);
+            for m in 0..90 {
+                let row = cutoff.row(m);
+                for n in 0..90 {
+                    let expected = (1..=m.min(n)).find(|&lcs| f1(lcs, m, n) > threshold);
+                    assert_eq!(cutoff.needed(m, n), expected, "{threshold} {m} {n}");
+                    assert_eq!(usize::from(row.needed[n]), expected.unwrap_or(usize::from(NEVER)));
+                }
+                let fewest = (0..SHORT).filter_map(|n| cutoff.needed(m, n)).min();
+                assert_eq!(row.fewest, fewest, "{threshold} {m}");
+            }
+        }
+    }
+
+    #[test]
+    fn longest_partners_are_the_longest() {
+        for threshold in THRESHOLDS {
+            let cutoff = Cutoff::new(threshold);
+            for n in 1..60 {
+                for (left_over, &found) in cutoff.longest_partners(n).iter().enumerate() {
+                    let fits = |m: &usize| {
+                        cutoff.needed(*m, n).is_some_and(|needed| needed <= n - left_over)
+                    };
+                    let expected = (1..=255).filter(fits).max().unwrap_or(0);
+                    assert_eq!(usize::from(found), expected, "{threshold} {n} {left_over}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_beyond_the_tables_is_the_same() {
+        let cutoff = Cutoff::new(0.7);
+        for m in [254, 255, 400] {
+            let row = cutoff.row(m);
+            for n in [1, 100, 200, 254] {
+                let expected = cutoff.needed(m, n).unwrap_or(usize::from(NEVER));
+                assert_eq!(usize::from(row.needed[n]), expected);
+            }
+        }
+    }
+}
