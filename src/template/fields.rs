@@ -78,24 +78,58 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// Trims, makes line ends `\n` and drops the other C0 control characters except tabs.
+/// What follows the first letter of the LaTeX commands that begin like JSON's escapes for a tab
+/// or line end, where it is no word by itself, so that nobody means a tab or line end before it.
+const LATEX_TAILS: [(char, char, &[&str]); 3] = [
+    (
+        '\t',
+        't',
+        &[
+            "ext{", "extbf{", "extit{", "extrm{", "frac", "heta", "herefore", "ilde", "imes",
+            "riangle",
+        ],
+    ),
+    ('\n', 'n', &["abla", "ewcommand", "ewline", "otin"]),
+    ('\r', 'r', &["ho", "ight", "ightarrow"]),
+];
+
+/// Trims, makes line ends `\n` and drops the other control characters except tabs.
 ///
-/// A form feed or backspace before a letter is given back as `\f` or `\b`: it is the start of an
-/// unescaped LaTeX command, such as `\frac` or `\beta`, which JSON reads as an escape.
+/// The start of an unescaped LaTeX command that JSON read as an escape is given back: a form feed
+/// or backspace before a letter, as in `\frac` and `\beta`, and the commands of [`LATEX_TAILS`].
 fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
+    let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        let before_letter = chars.peek().is_some_and(char::is_ascii_alphabetic);
+        if let Some(letter) = latex_letter(c, chars.as_str()) {
+            cleaned.extend(['\\', letter]);
+            continue;
+        }
         match c {
-            '\u{c}' if before_letter => cleaned.push_str("\\f"),
-            '\u{8}' if before_letter => cleaned.push_str("\\b"),
+            '\r' if chars.as_str().starts_with('\n') => {}
+            '\r' => cleaned.push('\n'),
             '\n' | '\t' => cleaned.push(c),
-            '\0'..='\u{1f}' => {}
+            c if c.is_control() => {}
             _ => cleaned.push(c),
         }
     }
     cleaned.trim().to_owned()
+}
+
+/// The letter after the backslash, if the control character and what follows it were a command.
+fn latex_letter(control: char, after: &str) -> Option<char> {
+    let is_letter_at = |at: usize| after.as_bytes().get(at).is_some_and(u8::is_ascii_alphabetic);
+    let is_command = |tail: &&str| {
+        after.starts_with(*tail) && (tail.ends_with('{') || !is_letter_at(tail.len()))
+    };
+    match control {
+        '\u{8}' if is_letter_at(0) => Some('b'),
+        '\u{c}' if is_letter_at(0) => Some('f'),
+        _ => {
+            let (_, letter, tails) = LATEX_TAILS.iter().find(|(c, ..)| *c == control)?;
+            tails.iter().any(is_command).then_some(*letter)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +158,14 @@ mod tests {
             (
                 json!({"instruction": "a", "output": "\u{c}rac \u{8}eta \u{c}"}),
                 ("a", "", r"\frac \beta"),
+            ),
+            (
+                json!({"instruction": "a", "output": "2 \times \theta \nabla f \right) \text{if} \rho"}),
+                ("a", "", r"2 \times \theta \nabla f \right) \text{if} \rho"),
+            ),
+            (
+                json!({"instruction": "a", "output": "x\ttext\timestamp\nnot\rright\u{9b}\u{7f}"}),
+                ("a", "", "x\ttext\timestamp\nnot\nright"),
             ),
         ];
         for (value, (instruction, input, output)) in cases {

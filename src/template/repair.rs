@@ -5,19 +5,28 @@
 /// - control characters inside strings, such as raw newlines, become escapes;
 /// - a backslash that begins no escape of JSON, as in `\alpha`, becomes two; `\'` becomes `'`;
 /// - a lone surrogate, such as `\ud800`, becomes U+FFFD;
-/// - a comma before a closing bracket goes.
+/// - a comma before a closing bracket goes, and so does a second one in a row;
+/// - a comma that is missing before a key or another value comes.
 pub(super) fn repair(object: &str) -> String {
     let mut mended = String::with_capacity(object.len() + object.len() / 16);
     let mut rest = object;
+    // Whether a whole value or key is the last thing copied.
+    let mut after_value = false;
     while let Some((c, after)) = split_first(rest) {
+        if after_value && matches!(c, '"' | '{' | '[') {
+            mended.push(',');
+        }
         rest = match c {
             '"' => copy_string(after, &mut mended),
-            ',' if closes(after) => after,
+            ',' if closes(after) || !after_value => after,
             _ => {
                 mended.push(c);
                 after
             }
         };
+        if !c.is_ascii_whitespace() {
+            after_value = matches!(c, '"' | '}' | ']') || c.is_ascii_alphanumeric();
+        }
     }
     mended
 }
@@ -137,8 +146,17 @@ mod tests {
             let mended: Value = serde_json::from_str(&repair(broken)).unwrap();
             assert_eq!(mended["a"], expected, "{broken}");
         }
-        let mended: Value = serde_json::from_str(&repair("{\"a\":[1,2, ],\n}")).unwrap();
-        assert_eq!(mended, json!({"a": [1, 2]}));
+        let commas = [
+            r#"{"a":[1,2, ],"b":"c",
+            }"#,
+            r#"{"a":[1,,2],, "b":"c"}"#,
+            "{\"a\":[1,2]\n\"b\":\"c\"}",
+        ];
+        for broken in commas {
+            let mended: Value = serde_json::from_str(&repair(broken)).unwrap();
+            assert_eq!(mended, json!({"a": [1, 2], "b": "c"}), "{broken}");
+        }
+        assert!(serde_json::from_str::<Value>(&repair(r#"{"a" "b"}"#)).is_err());
     }
 
     proptest! {

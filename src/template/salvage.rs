@@ -15,12 +15,19 @@ const MAX_ITEMS: usize = 1000;
 
 /// Reads the tasks out of an answer, in order, and what could not be read. Never empty.
 pub(super) fn salvage(text: &str) -> Vec<Item> {
-    let items = read_valid(text).unwrap_or_else(|| read_pieces(text));
+    let answer = without_reasoning(text);
+    let items = read_valid(answer).unwrap_or_else(|| read_pieces(answer));
     if !items.is_empty() {
         return items;
     }
     let rule = if text.trim().is_empty() { "empty_response" } else { "no_items" };
     vec![Item::defect(rule, text)]
+}
+
+/// The answer after the block in which a reasoning model thinks aloud first, drafts included.
+fn without_reasoning(text: &str) -> &str {
+    let thinking = text.trim_start().strip_prefix("<think>");
+    thinking.and_then(|thinking| thinking.split_once("</think>")).map_or(text, |(_, answer)| answer)
 }
 
 /// Reads an answer that is valid JSON from its first bracket to its last, with prose or code
@@ -32,7 +39,12 @@ fn read_valid(text: &str) -> Option<Vec<Item>> {
     let value: Value = serde_json::from_str(text.get(start..=end)?).ok()?;
     let list = match &value {
         Value::Array(list) => list.as_slice(),
-        Value::Object(object) => list_in(object).unwrap_or(std::slice::from_ref(&value)),
+        Value::Object(object) => match list_in(object) {
+            Some(list) => list,
+            None if fields::has_instruction(object) => std::slice::from_ref(&value),
+            // The tasks may be further inside.
+            None => return None,
+        },
         _ => return None,
     };
     Some(up_to_limit(list, read_task, Value::to_string))
@@ -55,7 +67,7 @@ fn read_pieces(text: &str) -> Vec<Item> {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let read = |span: &Span| match span.ending {
         Ending::Closed => read_object(piece(span)),
-        Ending::Broken => Item::defect("broken_item", piece(span)),
+        Ending::Broken => read_unclosed(piece(span)),
         Ending::Truncated => Item::defect("truncated", piece(span)),
     };
     up_to_limit(&find_objects(text), read, |span| piece(span).to_owned())
@@ -64,6 +76,13 @@ fn read_pieces(text: &str) -> Vec<Item> {
 /// Reads the text of one object, mended when it is not valid JSON.
 fn read_object(text: &str) -> Item {
     let value = serde_json::from_str(text).or_else(|_| serde_json::from_str(&repair(text)));
+    value.map_or_else(|_| Item::defect("broken_item", text), |value: Value| read_task(&value))
+}
+
+/// Reads the text of an object that the next one follows, so that only its brace may be missing.
+fn read_unclosed(text: &str) -> Item {
+    let closed = repair(text.trim_end_matches(|c: char| c == ',' || c.is_ascii_whitespace())) + "}";
+    let value = serde_json::from_str(&closed);
     value.map_or_else(|_| Item::defect("broken_item", text), |value: Value| read_task(&value))
 }
 
@@ -112,6 +131,11 @@ mod tests {
             format!("{{\"tasks\":[{ROW_A},{ROW_B},"),
             format!("{{\"tasks\":[{ROW_A},{ROW_B}"),
             format!("<think>[</think>{{\"tasks\":[{ROW_A},{ROW_B}]}}"),
+            format!("<think>{ROW_B}</think>{{\"tasks\":[{ROW_A},{ROW_B}]}}"),
+            format!("{{\"data\":{{\"tasks\":[{ROW_A},{ROW_B}]}},\"error\":null}}"),
+            format!("{{\"1\":{ROW_A},\"2\":{ROW_B}}}"),
+            format!("[{},{ROW_B}]", ROW_A.trim_end_matches('}')),
+            format!("[{ROW_A},{ROW_B}]").replace(",\"output", "\"output"),
         ];
         for text in texts {
             assert_eq!(candidates(&salvage(&text)), two_tasks(), "{text}");
@@ -199,6 +223,8 @@ mod tests {
             "{\"input\"",
             "{\"input\":\"",
             "{\"input\":{}",
+            "{\"input\":1 ",
+            "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":\"",
             "{\"a\":{\"input\":\"{",
             "{ ",
             "\\u",
@@ -211,9 +237,9 @@ mod tests {
         let deep = format!("{{\"output\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(rules(&salvage(&deep)), ["broken_item"]);
         let commas = format!("{{\"output\":[{}]}}", ",".repeat(200_000));
-        assert_eq!(rules(&salvage(&commas)), ["broken_item"]);
+        assert_eq!(rules(&salvage(&commas)), ["missing_instruction"]);
         let spaces = format!("{{\"output\":[,{}]}}", ", ".repeat(200_000));
-        assert_eq!(rules(&salvage(&spaces)), ["broken_item"]);
+        assert_eq!(rules(&salvage(&spaces)), ["missing_instruction"]);
     }
 
     /// Text that makes trouble for a scanner, with nothing that cleaning would change.

@@ -15,12 +15,15 @@ pub(super) struct Span {
     pub(super) ending: Ending,
 }
 
+/// The most bytes of an object's first key that are looked at.
+const MAX_FIRST_KEY: usize = 40;
+
 /// How an object ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// With its closing brace.
     Closed,
-    /// Where the next task begins: its quotes do not pair up.
+    /// Where the next object begins: its quotes do not pair up, or it lacks its closing brace.
     Broken,
     /// With the text.
     Truncated,
@@ -42,6 +45,8 @@ struct OpenObject {
     start: usize,
     /// How many spans were found before it.
     found_before: usize,
+    /// How many of its arrays are open.
+    arrays: usize,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +58,8 @@ struct Scanner<'t> {
     open_task: Option<usize>,
     /// The string just read, when only whitespace came after it: a key, if a colon follows.
     last_string: Option<&'t [u8]>,
+    /// Whether a colon was the last thing read, so that a value is due.
+    after_colon: bool,
     found: Vec<Span>,
 }
 
@@ -63,14 +70,16 @@ impl Scanner<'_> {
                 // Outside objects a quote is prose, and prose need not pair its quotes.
                 b'"' if !self.open.is_empty() => {
                     self.read_string();
+                    self.after_colon = false;
                     continue;
                 }
                 b'{' => self.open_object(),
                 b'}' => self.close_object(),
                 b':' => self.read_key(),
                 byte if byte.is_ascii_whitespace() => {}
-                _ => self.last_string = None,
+                byte => self.read_other(*byte),
             }
+            self.after_colon = *byte == b':' || (self.after_colon && byte.is_ascii_whitespace());
             self.at += 1;
         }
         self.finish();
@@ -78,7 +87,21 @@ impl Scanner<'_> {
 
     fn open_object(&mut self) {
         self.last_string = None;
-        self.open.push(OpenObject { start: self.at, found_before: self.found.len() });
+        let key_is_due = self.open.last().is_some_and(|object| object.arrays == 0);
+        if key_is_due && !self.after_colon && self.object_begins_here() {
+            self.break_off();
+        }
+        self.open.push(OpenObject { start: self.at, found_before: self.found.len(), arrays: 0 });
+    }
+
+    fn read_other(&mut self, byte: u8) {
+        self.last_string = None;
+        let Some(object) = self.open.last_mut() else { return };
+        match byte {
+            b'[' => object.arrays += 1,
+            b']' => object.arrays = object.arrays.saturating_sub(1),
+            _ => {}
+        }
     }
 
     fn close_object(&mut self) {
@@ -102,7 +125,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Moves past the string that begins here, or to the task that shows it to be unclosed.
+    /// Moves past the string that begins here, or to the object that shows it to be unclosed.
     fn read_string(&mut self) {
         let start = self.at + 1;
         self.at = start;
@@ -114,22 +137,24 @@ impl Scanner<'_> {
                     self.at += 1;
                     return;
                 }
-                b'{' if self.task_begins_here() => return self.break_off(),
+                b'{' if self.object_begins_here() => return self.break_off(),
                 _ => {}
             }
             self.at += 1;
         }
     }
 
-    /// Whether `{"instruction"` or the like stands here. Inside a string of valid JSON it cannot:
-    /// the quote would have a backslash before it, or end the string and have no name after it.
-    fn task_begins_here(&self) -> bool {
+    /// Whether `{"instruction":`, `{"id":` or the like stands here. Inside a string of valid JSON
+    /// it cannot: the quote would have a backslash before it, or end the string and have no name
+    /// after it.
+    fn object_begins_here(&self) -> bool {
         let rest = self.bytes.get(self.at + 1..).unwrap_or_default().trim_ascii_start();
         let Some(rest) = rest.strip_prefix(b"\"") else { return false };
-        TASK_KEYS.iter().any(|key| {
-            let (name, after) = rest.split_at_checked(key.len()).unwrap_or_default();
-            name.eq_ignore_ascii_case(key.as_bytes()) && after.first() == Some(&b'"')
-        })
+        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+        let length = rest.iter().take(MAX_FIRST_KEY).take_while(is_name).count();
+        let after = rest.get(length..).unwrap_or_default();
+        let colon = after.strip_prefix(b"\"").map(<[u8]>::trim_ascii_start);
+        length > 0 && colon.is_some_and(|rest| rest.starts_with(b":"))
     }
 
     /// Gives up the open task, so that one stray quote does not cost all that follow.
@@ -204,6 +229,22 @@ mod tests {
             (r#"{"output":"5" wide"},"#, Ending::Broken),
             (r#"{ "Input":"b"}"#, Ending::Closed),
             (r#"{"output":"{\"input\""}"#, Ending::Closed),
+        ];
+        assert_eq!(found(text), expected);
+        let text = r#"[{"id":1,"output":"5" wide"},{"id":2,"output":"b"}]"#;
+        let expected = [
+            (r#"{"id":1,"output":"5" wide"},"#, Ending::Broken),
+            (r#"{"id":2,"output":"b"}"#, Ending::Closed),
+        ];
+        assert_eq!(found(text), expected);
+    }
+
+    #[test]
+    fn a_missing_brace_costs_no_other_task() {
+        let text = r#"[{"input":{"k":1},"output":["a",{"b":1},{"c":2}],{"input":"b"}]"#;
+        let expected = [
+            (r#"{"input":{"k":1},"output":["a",{"b":1},{"c":2}],"#, Ending::Broken),
+            (r#"{"input":"b"}"#, Ending::Closed),
         ];
         assert_eq!(found(text), expected);
     }
