@@ -17,6 +17,7 @@ mod entries;
 mod exhaustive;
 mod index;
 mod lcs;
+mod listing;
 mod postings;
 mod rouge_l;
 mod signature;
