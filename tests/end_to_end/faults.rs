@@ -66,6 +66,7 @@ fn credit_that_runs_out_ends_the_run_and_keeps_what_is_there() {
     let status = place.status();
     assert!(status["accepted"].as_u64().unwrap() > 10);
     assert_eq!(money(&status, "spent_usd"), server.bill().cost);
+    assert!(server.bill().cost <= usd("0.02"), "{:?}", server.bill());
 }
 
 #[test]
@@ -74,7 +75,10 @@ fn a_pool_that_keeps_to_the_limits_is_never_refused() {
     let (place, server) = (Place::new(), Server::start(limits));
     let args = ["--target", "300", "--budget", "5", "--rpm", "1200", "--tpm", "8000000"];
     place.generate(&server, &args).assert_code(0);
-    assert_eq!(server.bill().refused, 0);
+    let bill = server.bill();
+    assert_eq!(bill.refused, 0);
+    assert!(bill.peak_offered_requests_per_minute <= 1_200, "{bill:?}");
+    assert!(bill.peak_offered_tokens_per_minute <= 8_000_000, "{bill:?}");
 }
 
 #[test]
