@@ -320,7 +320,7 @@ pub(super) struct SimulateArgs {
     /// The only key that is accepted [default: any or none]
     #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
-    /// Refuse with `insufficient_quota` once so much is billed
+    /// Refuse an answer that would take the bill above this, with `insufficient_quota`
     #[arg(long, value_name = "USD")]
     pub(super) quota: Option<Money>,
     /// Refuse requests with this parameter, as some models do

@@ -269,7 +269,7 @@ fn refused(
             Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
         }
         Refusal::BadRequest if shared.learn(&error) => Next::Again,
-        Refusal::BadRequest | Refusal::Other if shared.is_proven() => {
+        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if shared.is_proven() => {
             tracing::warn!(request = job.request_index, %error, "the server refused a request");
             Next::Done(Report::GaveUp(failure(error)))
         }

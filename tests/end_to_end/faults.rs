@@ -44,9 +44,13 @@ fn what_cannot_succeed_ends_at_once_with_a_hint_and_no_charge() {
     let wrong_key = SimulatorSettings { api_key: Some("another-key-123".into()), ..settings() };
     let no_model = SimulatorSettings { model: Some("another".into()), ..settings() };
     let no_credit = SimulatorSettings { quota: Some(usd("0")), ..settings() };
-    for (settings, hint) in
-        [(wrong_key, "--api-key-env"), (no_model, "model"), (no_credit, "credit")]
-    {
+    let small_limit = SimulatorSettings { tpm: Some(3_000), ..settings() };
+    for (settings, hint) in [
+        (wrong_key, "--api-key-env"),
+        (no_model, "model"),
+        (no_credit, "credit"),
+        (small_limit, "--max-output-tokens"),
+    ] {
         let (place, server) = (Place::new(), Server::start(settings));
         let ended = place.generate(&server, &["--target", "50", "--budget", "5"]);
         ended.assert_code(1).assert_says("hint: ").assert_says(hint);
