@@ -115,13 +115,9 @@ fn file(path: Option<&PathBuf>) -> Option<&Path> {
 fn check_paths(args: &DedupArgs) -> Result<(), CliError> {
     let inputs = args.against.iter().map(|path| ("--against", path));
     let input = args.input.iter().map(|path| ("the input", path));
-    let mut taken: Vec<(&str, PathBuf)> =
-        inputs.map(|(what, path)| (what, place(path))).collect();
-    let results = [
-        ("--output", &args.output),
-        ("--removed", &args.removed),
-        ("--clusters", &args.clusters),
-    ];
+    let mut taken: Vec<(&str, PathBuf)> = inputs.map(|(what, path)| (what, place(path))).collect();
+    let results =
+        [("--output", &args.output), ("--removed", &args.removed), ("--clusters", &args.clusters)];
     for (flag, path) in results {
         let Some(path) = path else { continue };
         if path == Path::new("-") {
@@ -249,11 +245,15 @@ fn conclude(
 
 fn summary(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> String {
     let compared = match (&rules.selection, totals.shape) {
-        (Selection::Fields(fields), _) => format!("{} of {} records", fields.join(", "), totals.format),
+        (Selection::Fields(fields), _) => {
+            format!("{} of {} records", fields.join(", "), totals.format)
+        }
         (Selection::Part(part), Some(shape)) => {
             format!("{} of {shape} records in {}", part.name(), totals.format)
         }
-        (Selection::Part(part), None) => format!("{} of no records in {}", part.name(), totals.format),
+        (Selection::Part(part), None) => {
+            format!("{} of no records in {}", part.name(), totals.format)
+        }
     };
     let why = match totals.similarity {
         "rouge-l-unicode" if totals.is_similarity_chosen => {
@@ -269,7 +269,10 @@ fn summary(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> Strin
     );
     if totals.against > 0 {
         let by_against = count(totals.removed_by_against);
-        text.push_str(&format!(" ({by_against} by {} records of --against)", count(totals.against)));
+        text.push_str(&format!(
+            " ({by_against} by {} records of --against)",
+            count(totals.against)
+        ));
     }
     text.push_str(&format!(
         " in {}\ncompared {compared}: {} above {} is a duplicate{why}",

@@ -32,7 +32,9 @@ pub enum DatasetError {
         line: Option<u64>,
     },
     /// Neither the name nor the first bytes say what it is.
-    #[error("{file} does not say what it is, it starts with `{start}`: name its format with --format")]
+    #[error(
+        "{file} does not say what it is, it starts with `{start}`: name its format with --format"
+    )]
     UnknownFormat {
         /// The file.
         file: String,
@@ -136,7 +138,10 @@ impl Flaw {
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.field {
-            Some(field) => write!(f, "`{}` {}", excerpt(field, 100), self.fault),
+            Some(field) => {
+                let verb = if matches!(self.fault, Fault::BrokenJson { .. }) { "is " } else { "" };
+                write!(f, "`{}` {verb}{}", excerpt(field, 100), self.fault)
+            }
             None => self.fault.fmt(f),
         }
     }

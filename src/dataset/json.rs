@@ -144,7 +144,10 @@ impl Array<'_> {
         if let Err(source) = read {
             return Err(DatasetError::NotReadable { file: self.file.clone(), source });
         }
-        if bytes.get(start..).is_some_and(|rest| !rest.trim_ascii().is_empty()) {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let after = rest.trim_ascii_start();
+        if !after.is_empty() {
+            self.line += newlines(rest.get(..rest.len() - after.len()));
             let reason = "there is something after the end of the array: remove it, or write \
                           one object a line in place of arrays";
             return Err(self.malformed(reason.to_owned()));

@@ -32,7 +32,15 @@ impl Format for Jsonl {
     ) -> Result<Box<dyn Records + 'w>, DatasetError> {
         let file = source.name().to_owned();
         let input = source.into_bytes();
-        Ok(Box::new(Lines { file, input, out, text: String::new(), lines: Vec::new(), row: 0, line: 0 }))
+        Ok(Box::new(Lines {
+            file,
+            input,
+            out,
+            text: String::new(),
+            lines: Vec::new(),
+            row: 0,
+            line: 0,
+        }))
     }
 }
 

@@ -29,6 +29,8 @@ mod reader;
 mod record;
 mod shape;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::io::Write;

@@ -136,7 +136,8 @@ fn broken(json: &str, error: &serde_json::Error) -> Fault {
     let line = error.line().saturating_sub(1);
     let text = json.split('\n').nth(line).unwrap_or_default();
     let before = text.as_bytes().get(..error.column().saturating_sub(1));
-    let column = before.map_or(error.column(), |before| String::from_utf8_lossy(before).chars().count() + 1);
+    let column =
+        before.map_or(error.column(), |before| String::from_utf8_lossy(before).chars().count() + 1);
     let reason = error.to_string();
     // The message ends in the line and column, which are counted in another way here.
     let reason = reason.rsplit_once(" at line ").map_or(&*reason, |(reason, _)| reason);

@@ -192,7 +192,11 @@ fn field_text<'a>(field: &str, value: &'a RawValue) -> Result<Cow<'a, str>, Flaw
 }
 
 /// The items of the list in a field of an object.
-fn list<'a>(json: &'a str, field: &str, value: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>, Flaw> {
+fn list<'a>(
+    json: &'a str,
+    field: &str,
+    value: Option<&'a RawValue>,
+) -> Result<Vec<&'a RawValue>, Flaw> {
     let Some(value) = value else { return Err(missing_in_json(field, json)) };
     match kind(value.get()) {
         "a list" => items(value).map_err(|fault| Flaw::of_field(field, fault)),
@@ -217,12 +221,7 @@ enum Speaker {
     Other,
 }
 
-fn append_turns(
-    field: &str,
-    json: &str,
-    compare: Compare,
-    out: &mut String,
-) -> Result<(), Flaw> {
+fn append_turns(field: &str, json: &str, compare: Compare, out: &mut String) -> Result<(), Flaw> {
     let [turns] = pick(json, [field])?;
     let mut joined = Joined::new(out);
     let mut has_asked = false;
@@ -328,9 +327,10 @@ fn at_path<'a>(json: &'a str, path: &str) -> Result<&'a RawValue, Flaw> {
             ("a list", Some(list), Ok(index)) => {
                 let items = items(list).map_err(|fault| Flaw::of_field(&*walked, fault))?;
                 let keys = || vec![format!("{} items", items.len())];
-                items.get(index).copied().ok_or_else(|| {
-                    Flaw::of_field(&*walked, Fault::Missing { keys: keys() })
-                })?
+                items
+                    .get(index)
+                    .copied()
+                    .ok_or_else(|| Flaw::of_field(&*walked, Fault::Missing { keys: keys() }))?
             }
             ("an object", ..) | (_, None, _) => {
                 let [found] = pick(json, [step])?;

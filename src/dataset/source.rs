@@ -18,8 +18,9 @@ const HEAD_BYTES: u64 = 4096;
 pub struct Source {
     name: String,
     extension: Option<String>,
-    /// The file itself where it is one and not packed: some formats jump in it.
+    /// The file itself where it is one: some formats jump in it.
     file: Option<File>,
+    is_packed: bool,
     size: Option<u64>,
     meter: Meter,
     head: Vec<u8>,
@@ -28,7 +29,11 @@ pub struct Source {
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("file", &self.file)
+            .field("is_packed", &self.is_packed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,24 +62,22 @@ impl Source {
     /// [`DatasetError`] when it can't be read, is a directory, or is text in UTF-16 or UTF-32.
     pub fn file(path: &Path) -> Result<Self, DatasetError> {
         let name = excerpt(&path.display().to_string(), 4_096);
-        let opened = File::open(path).and_then(|file| {
-            let metadata = file.metadata()?;
-            Ok((file.try_clone()?, file, metadata))
-        });
-        let (again, file, metadata) = match opened {
-            Ok((_, _, metadata)) if metadata.is_dir() => {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = match opened {
+            Ok((metadata, _)) if metadata.is_dir() => {
                 return Err(DatasetError::IsDirectory { file: name });
             }
             Ok(opened) => opened,
             Err(source) => return Err(DatasetError::NotReadable { file: name, source }),
         };
+        let again = file.try_clone();
         let mut source = Self::stream(&name, file)?;
         source.extension = unpacked_name(path)
             .extension()
             .map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         if metadata.is_file() {
             source.size = Some(metadata.len());
-            source.file = Some(again);
+            source.file = Some(source.readable(again)?);
         }
         Ok(source)
     }
@@ -91,6 +94,7 @@ impl Source {
             name: name.to_owned(),
             extension: None,
             file: None,
+            is_packed: false,
             size: None,
             meter,
             head: Vec::new(),
@@ -99,15 +103,20 @@ impl Source {
         source.start(counted)
     }
 
-    fn start(mut self, mut packed: Counted<impl Read + Send + 'static>) -> Result<Self, DatasetError> {
+    fn start(
+        mut self,
+        mut packed: Counted<impl Read + Send + 'static>,
+    ) -> Result<Self, DatasetError> {
         self.head = self.readable(read_head(&mut packed))?;
         self.rest = Box::new(packed);
         if let Some(compression) = Compression::of_content(&self.head) {
-            let packed = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(self.head).chain(self.rest));
+            let packed =
+                BufReader::with_capacity(BUFFER_BYTES, Cursor::new(self.head).chain(self.rest));
             (self.head, self.rest) = (Vec::new(), Box::new(io::empty()));
             let mut unpacked = self.readable(compression.unpack(packed))?;
             self.head = self.readable(read_head(&mut unpacked))?;
             self.rest = unpacked;
+            self.is_packed = true;
         }
         if let Some(found) = foreign_encoding(&self.head) {
             return Err(DatasetError::NotUtf8 { file: self.name, found, line: None });
@@ -160,9 +169,8 @@ impl Source {
         use std::io::{Seek as _, SeekFrom};
 
         let name = self.name.clone();
-        let is_plain = self.file.is_some() && self.size == Some(self.meter.bytes().max(self.size.unwrap_or(0)));
         let file = match self.file {
-            Some(mut file) if is_plain => file.seek(SeekFrom::Start(0)).map(|_start| file),
+            Some(mut file) if !self.is_packed => file.seek(SeekFrom::Start(0)).map(|_start| file),
             _ => tempfile::tempfile().and_then(|mut file| {
                 let rest = self.rest;
                 io::copy(&mut Cursor::new(self.head).chain(rest), &mut file)?;
