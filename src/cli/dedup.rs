@@ -113,28 +113,25 @@ fn file(path: Option<&PathBuf>) -> Option<&Path> {
 /// Refuses two results in one file, and a result in place of a file that is read. The kept records
 /// may take the place of the input: they appear when all of it is read.
 fn check_paths(args: &DedupArgs) -> Result<(), CliError> {
-    let inputs = args.against.iter().map(|path| ("--against", path));
-    let input = args.input.iter().map(|path| ("the input", path));
-    let mut taken: Vec<(&str, PathBuf)> = inputs.map(|(what, path)| (what, place(path))).collect();
-    let results =
-        [("--output", &args.output), ("--removed", &args.removed), ("--clusters", &args.clusters)];
-    for (flag, path) in results {
-        let Some(path) = path else { continue };
-        if path == Path::new("-") {
-            if flag == "--output" {
-                continue;
-            }
-            return Err(CliError::usage(format!("{flag} needs the name of a file")));
-        }
-        let path_place = place(path);
-        if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == path_place) {
+    let mut taken: Vec<(&str, PathBuf)> =
+        args.against.iter().map(|path| ("--against", place(path))).collect();
+    let mut take = |flag, path: Option<&Path>, may_be_taken: bool| {
+        let Some(path) = path else { return Ok(()) };
+        let there = place(path);
+        if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == there && !may_be_taken) {
             let message = format!("{flag} and {other} are the same file, {}", path.display());
             return Err(CliError::usage(message).with_hint("write to another file"));
         }
-        if flag == "--output" {
-            taken.extend(input.clone().map(|(what, path)| (what, place(path))));
+        taken.push((flag, there));
+        Ok(())
+    };
+    take("--output", file(args.output.as_ref()), false)?;
+    take("the input", file(args.input.as_ref()), true)?;
+    for (flag, path) in [("--removed", &args.removed), ("--clusters", &args.clusters)] {
+        if path.as_deref() == Some(Path::new("-")) {
+            return Err(CliError::usage(format!("{flag} needs the name of a file")));
         }
-        taken.push((flag, path_place));
+        take(flag, path.as_deref(), false)?;
     }
     Ok(())
 }

@@ -272,3 +272,138 @@ fn not_written(error: ParquetError) -> DatasetError {
         other => io::Error::other(other),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Seek as _;
+    use std::sync::Arc;
+
+    use arrow_array::builder::{ListBuilder, StringBuilder, StructBuilder};
+    use arrow_array::{ArrayRef, Date32Array, Int64Array};
+    use arrow_schema::{Field, Fields, Schema};
+    use parquet::basic::Compression;
+
+    use super::super::{Compare, Reader, Selection};
+    use super::*;
+
+    const ROWS: usize = 2_500;
+
+    /// Conversations, a number that is sometimes absent, and a date.
+    fn batch() -> RecordBatch {
+        let turn = Fields::from(vec![
+            Field::new("content", DataType::Utf8, true),
+            Field::new("role", DataType::Utf8, true),
+        ]);
+        let mut turns = ListBuilder::new(StructBuilder::from_fields(turn, 0));
+        for row in 0..ROWS {
+            for (role, content) in [("user", format!("\"{row}\" 語")), ("assistant", "x".into())] {
+                let values = turns.values();
+                for (index, text) in [content.as_str(), role].into_iter().enumerate() {
+                    let texts = values.field_builder::<StringBuilder>(index).unwrap();
+                    texts.append_value(text);
+                }
+                values.append(true);
+            }
+            turns.append(true);
+        }
+        let columns: [(&str, ArrayRef); 3] = [
+            ("messages", Arc::new(turns.finish())),
+            ("n", Arc::new((0..2_500).map(|n| (n % 3 > 0).then_some(n)).collect::<Int64Array>())),
+            ("day", Arc::new((0..2_500).map(Some).collect::<Date32Array>())),
+        ];
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+            .collect();
+        let metadata = [("origin".to_owned(), "test".to_owned())].into();
+        let schema = Schema::new_with_metadata(fields, metadata);
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+    }
+
+    fn written(batch: &RecordBatch) -> Vec<u8> {
+        let own = vec![KeyValue::new("licence".to_owned(), "MIT".to_owned())];
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_key_value_metadata(Some(own))
+            .set_max_row_group_row_count(Some(1_000))
+            .build();
+        let mut writer =
+            ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn opened(bytes: &[u8]) -> ParquetRecordBatchReaderBuilder<File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        ParquetRecordBatchReaderBuilder::try_new(file).unwrap()
+    }
+
+    fn pass(bytes: &[u8], keep: impl Fn(u64) -> bool) -> (Vec<String>, Vec<u8>) {
+        let source = Source::stream("data", io::Cursor::new(bytes.to_vec())).unwrap();
+        let (mut texts, mut out) = (Vec::new(), Vec::new());
+        let selection = Selection::Part(Compare::All);
+        let mut reader = Reader::new(source, &Parquet, selection, &mut out).unwrap();
+        loop {
+            let count = reader.advance().unwrap();
+            if count == 0 {
+                break;
+            }
+            texts.extend(reader.texts().map(str::to_owned));
+            for index in 0..count {
+                let place = reader.record(index).unwrap().place;
+                if keep(place.row) {
+                    reader.keep(index).unwrap();
+                }
+            }
+        }
+        reader.finish().unwrap();
+        (texts, out)
+    }
+
+    #[test]
+    fn rows_keep_their_columns_and_the_file_its_properties() {
+        let batch = batch();
+        let (texts, out) = pass(&written(&batch), |row| row % 7 > 0);
+        let expected: Vec<String> = (0..ROWS).map(|row| format!("\"{row}\" 語\nx")).collect();
+        assert_eq!(texts, expected);
+
+        let (before, after) = (opened(&written(&batch)), opened(&out));
+        assert_eq!(after.schema(), before.schema());
+        let pairs = after.metadata().file_metadata().key_value_metadata().unwrap();
+        assert!(pairs.iter().any(|pair| pair.key == "licence"));
+        assert_eq!(pairs.iter().filter(|pair| pair.key == ARROW_SCHEMA).count(), 1);
+        let group = after.metadata().row_group(0);
+        assert_eq!((group.num_rows(), group.column(0).compression()), (1_000, Compression::SNAPPY));
+
+        let mask: BooleanArray = (1..=ROWS).map(|row| Some(row % 7 > 0)).collect();
+        let kept = filter_record_batch(&batch, &mask).unwrap();
+        let rows: Vec<RecordBatch> = after.build().unwrap().map(Result::unwrap).collect();
+        let rows = arrow_select::concat::concat_batches(&kept.schema(), &rows).unwrap();
+        assert_eq!(rows.columns(), kept.columns());
+    }
+
+    #[test]
+    fn rows_are_json() {
+        let mut json = String::new();
+        append_row(&batch(), 3, &mut json);
+        assert_eq!(
+            json,
+            r#"{"messages":[{"content":"\"3\" 語","role":"user"},{"content":"x","role":"assistant"}],"n":null}"#
+        );
+    }
+
+    #[test]
+    fn a_file_without_rows_and_a_cut_one() {
+        let empty = written(&batch().slice(0, 0));
+        let (texts, out) = pass(&empty, |_| true);
+        assert!(texts.is_empty());
+        assert_eq!(opened(&out).schema(), opened(&empty).schema());
+        let source = Source::stream("data", &b"PAR1 and no end"[..]).unwrap();
+        let mut out = Vec::new();
+        let refusal = Parquet.open(source, &mut out).err().unwrap().to_string();
+        assert!(refusal.starts_with("data: not a Parquet file"), "{refusal}");
+    }
+}

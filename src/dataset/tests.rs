@@ -166,7 +166,7 @@ fn broken_files_are_named() {
     insta::assert_snapshot!(refusal("[{\"instruction\": \"a\"}\n{}]"), @"data, line 2: an object where a comma or the end of the array is expected");
     insta::assert_snapshot!(refusal("[5]"), @"data, line 1: a number where an object in {} is expected");
     insta::assert_snapshot!(refusal("[\"a\"]"), @"data, line 1: a text where an object in {} is expected");
-    insta::assert_snapshot!(refusal("[]\n[]"), @"data, line 2: there is something after the end of the array: remove it, or write one object a line in place of arrays");
+    insta::assert_snapshot!(refusal("[]\n[]"), @"data, row 1 (line 2): there is something after the end of the array: remove it, or write one object a line in place of arrays");
     let table = |text: &[u8]| super::tests::refusal(Some("csv"), text, &instructions());
     insta::assert_snapshot!(table(b"instruction,output\na,b\na,b,c\n"), @"data, row 2 (line 3): the row has 3 cells and the header 2: put texts with separators or line breaks into quotation marks");
     insta::assert_snapshot!(table(b"instruction\n\xff\n"), @"data is not UTF-8 on line 2: save it as UTF-8");
