@@ -93,7 +93,7 @@ fn rules(args: &DedupArgs) -> Result<DedupRules, CliError> {
         let message = format!("--threshold {} is not above 0 and at most 1", args.threshold);
         return Err(CliError::usage(message));
     }
-    if args.fields.iter().any(|field| field.is_empty()) {
+    if args.fields.iter().any(String::is_empty) {
         return Err(CliError::usage("--field has an empty name: write NAME or NAME,NAME"));
     }
     let selection = if args.fields.is_empty() {

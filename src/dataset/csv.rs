@@ -45,11 +45,11 @@ impl Format for Csv {
         if !columns.is_empty() {
             out.write_record(&columns).map_err(not_written)?;
         }
-        Ok(Box::new(Rows { file, input, out, columns, rows: Vec::new(), in_hand: 0, row: 0 }))
+        Ok(Box::new(Table { file, input, out, columns, rows: Vec::new(), in_hand: 0, row: 0 }))
     }
 }
 
-struct Rows<'w> {
+struct Table<'w> {
     file: String,
     input: Reader<Box<dyn BufRead + Send>>,
     out: Writer<&'w mut (dyn Write + Send)>,
@@ -60,7 +60,7 @@ struct Rows<'w> {
     row: u64,
 }
 
-impl Rows<'_> {
+impl Table<'_> {
     /// Reads the next row into the room of that index and says how many bytes it has; `None` at the
     /// end of the file.
     fn read_row(&mut self, index: usize) -> Result<Option<usize>, DatasetError> {
@@ -82,7 +82,7 @@ impl Rows<'_> {
     }
 }
 
-impl Records for Rows<'_> {
+impl Records for Table<'_> {
     fn advance(&mut self) -> Result<usize, DatasetError> {
         let (mut rows, mut bytes) = (0, 0);
         while Batch::has_room(rows, bytes) {
@@ -127,7 +127,7 @@ impl Dialect {
         let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let mut delimiter = (b',', 0);
         for byte in *b",;\t" {
-            let found = first.iter().filter(|other| **other == byte).count();
+            let found = first.split(|other| *other == byte).count() - 1;
             if found > delimiter.1 {
                 delimiter = (byte, found);
             }

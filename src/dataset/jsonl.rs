@@ -32,7 +32,7 @@ impl Format for Jsonl {
     ) -> Result<Box<dyn Records + 'w>, DatasetError> {
         let file = source.name().to_owned();
         let input = source.into_bytes();
-        Ok(Box::new(Lines {
+        Ok(Box::new(LineRecords {
             file,
             input,
             out,
@@ -44,7 +44,7 @@ impl Format for Jsonl {
     }
 }
 
-struct Lines<'w> {
+struct LineRecords<'w> {
     file: String,
     input: Box<dyn BufRead + Send>,
     out: &'w mut (dyn Write + Send),
@@ -61,7 +61,7 @@ struct Line {
     place: Place,
 }
 
-impl Lines<'_> {
+impl LineRecords<'_> {
     /// Appends the next line, its end included; `false` at the end of the file.
     fn read_line(&mut self, bytes: &mut Vec<u8>) -> Result<bool, DatasetError> {
         let start = bytes.len();
@@ -115,7 +115,7 @@ impl Lines<'_> {
     }
 }
 
-impl Records for Lines<'_> {
+impl Records for LineRecords<'_> {
     fn advance(&mut self) -> Result<usize, DatasetError> {
         let mut bytes = std::mem::take(&mut self.text).into_bytes();
         bytes.clear();

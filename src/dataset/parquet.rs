@@ -275,6 +275,7 @@ fn not_written(error: ParquetError) -> DatasetError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::io::Seek as _;
     use std::sync::Arc;
 
@@ -315,7 +316,7 @@ mod tests {
             .iter()
             .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
             .collect();
-        let metadata = [("origin".to_owned(), "test".to_owned())].into();
+        let metadata = HashMap::from([("origin".to_owned(), "test".to_owned())]);
         let schema = Schema::new_with_metadata(fields, metadata);
         let columns = columns.into_iter().map(|(_, column)| column).collect();
         RecordBatch::try_new(Arc::new(schema), columns).unwrap()

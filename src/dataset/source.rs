@@ -13,6 +13,8 @@ use super::error::{DatasetError, excerpt};
 const BUFFER_BYTES: usize = 256 * 1024;
 /// How many bytes are looked at to tell a format.
 const HEAD_BYTES: u64 = 4096;
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A record file, opened.
 pub struct Source {
@@ -121,7 +123,6 @@ impl Source {
         if let Some(found) = foreign_encoding(&self.head) {
             return Err(DatasetError::NotUtf8 { file: self.name, found, line: None });
         }
-        const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
         if self.head.starts_with(BYTE_ORDER_MARK) {
             self.head.drain(..BYTE_ORDER_MARK.len());
         }

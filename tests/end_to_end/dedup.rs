@@ -16,7 +16,7 @@ const CHESS: &str = "Explain castling to somebody new to chess.";
 const TEXTS: [&str; 4] = [RIVERS, POEM, LAKES, CHESS];
 
 fn lines(records: impl IntoIterator<Item = Value>) -> String {
-    records.into_iter().map(|record| format!("{record}\n")).collect()
+    records.into_iter().flat_map(|record| [record.to_string(), "\n".to_owned()]).collect()
 }
 
 fn records() -> String {
@@ -25,7 +25,7 @@ fn records() -> String {
 
 fn without_third(text: &str) -> String {
     let kept = text.lines().enumerate().filter(|(index, _)| *index != 2);
-    kept.map(|(_, line)| format!("{line}\n")).collect()
+    kept.flat_map(|(_, line)| [line, "\n"]).collect()
 }
 
 impl Place {
@@ -70,10 +70,8 @@ fn every_format_and_shape_keeps_its_own() {
     let expected: Vec<_> = [0, 1, 3].map(|index| array[index].clone()).into();
     let layout = |array: &[String]| format!("[\n{}\n]\n", array.join(",\n"));
     let table = |rows: &[&str]| {
-        format!(
-            "id,instruction\r\n{}",
-            rows.iter().map(|r| format!("7,\"{r}, \"\"x\"\"\"\r\n")).collect::<String>()
-        )
+        let rows = rows.iter().map(|text| format!("7,\"{text}, \"\"x\"\"\"\r\n"));
+        ["id,instruction\r\n".to_owned()].into_iter().chain(rows).collect::<String>()
     };
     let by_line = |text: String| (without_third(&text), text);
     let cases = [
