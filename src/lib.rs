@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! main -> cli -> pipeline -> config
-//!   -> { pool template ledger limit provider store filter novelty export report simulator }
+//!   -> { pool template ledger limit provider store filter novelty dataset export report simulator }
 //!   -> { task chat usd event summary }
 //! ```
 //!
@@ -36,6 +36,7 @@ pub mod summary;
 pub mod task;
 pub mod usd;
 
+pub mod dataset;
 pub mod export;
 pub mod filter;
 pub mod ledger;

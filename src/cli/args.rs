@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::dedup::DedupArgs;
 use crate::config::{Money, Settings, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Write the accepted tasks of a run; works while it runs
     Export(ExportArgs),
+    /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
+    Dedup(Box<DedupArgs>),
     /// Run the simulated provider as a server
     Simulate(SimulateArgs),
 }
@@ -68,7 +71,7 @@ fn templates() -> PossibleValuesParser {
     PossibleValuesParser::new(TEMPLATES.iter().map(|t| t.name()))
 }
 
-fn similarities() -> PossibleValuesParser {
+pub(super) fn similarities() -> PossibleValuesParser {
     PossibleValuesParser::new(SIMILARITIES.iter().map(|s| s.name()))
 }
 
