@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, BooleanArray, RecordBatch, types};
@@ -54,7 +55,7 @@ impl Format for Parquet {
         let opened = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
         let rows = u64::try_from(opened.metadata().file_metadata().num_rows()).unwrap_or_default();
         let properties = properties(opened.metadata());
-        let schema = opened.schema().clone();
+        let schema = Arc::clone(opened.schema());
         let input = opened.with_batch_size(Batch::MAX_RECORDS).build().map_err(broken)?;
         let out = ArrowWriter::try_new(out, schema, Some(properties)).map_err(not_written)?;
         Ok(Box::new(Table {
@@ -277,7 +278,6 @@ fn not_written(error: ParquetError) -> DatasetError {
 mod tests {
     use std::collections::HashMap;
     use std::io::Seek as _;
-    use std::sync::Arc;
 
     use arrow_array::builder::{ListBuilder, StringBuilder, StructBuilder};
     use arrow_array::{ArrayRef, Date32Array, Int64Array};
