@@ -19,8 +19,6 @@ pub const SIMULATED: &str = "simulated";
 const DEFAULT_TARGET: u64 = 100;
 const DEFAULT_CONCURRENCY: u32 = 32;
 const MAX_CONCURRENCY: u32 = 10_000;
-/// As Alpaca's and Self-Instruct's.
-const DEFAULT_THRESHOLD: f64 = 0.7;
 /// What a simulated run may "spend" when nothing is said.
 const SIMULATED_BUDGET: &str = "5";
 /// More than this cannot be meant, and keeps sums of money far from their limits.
@@ -261,7 +259,7 @@ fn rules(
     let default = if pool::mostly_ascii(&seeds.tasks) { "rouge-l" } else { "rouge-l-unicode" };
     let name = settings.similarity.get_or_insert_with(|| default.to_owned()).clone();
     let similarity = similarity(&name)?;
-    let threshold = *settings.threshold.get_or_insert(DEFAULT_THRESHOLD);
+    let threshold = *settings.threshold.get_or_insert(similarity.default_threshold());
     if !(threshold > 0.0 && threshold <= 1.0) {
         return Err(value("threshold", format!("{threshold} is not above 0 and at most 1")));
     }
