@@ -190,6 +190,9 @@ settings_args! {
     /// Store the most similar task with accepted tasks too; compares each with most of the pool
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RECORD_NEAREST")]
     record_nearest: (bool),
+    /// Benchmarks that the data must not contain: JSONL, JSON, or plain text with one text a line
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    decontaminate: (Vec<PathBuf>),
     /// Seeds all random choices of the run [default: 0]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_SEED", allow_negative_numbers = true)]
     seed: (u64),
@@ -252,6 +255,9 @@ pub(super) struct ReplayArgs {
     /// Another text to compare
     #[arg(long, value_parser = compared())]
     pub(super) compare: Option<String>,
+    /// Other benchmarks that the data must not contain
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) decontaminate: Option<Vec<PathBuf>>,
     /// Look for the most similar task of accepted tasks too
     #[arg(long, value_name = "BOOL")]
     pub(super) record_nearest: Option<bool>,

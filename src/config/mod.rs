@@ -13,8 +13,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::benchmark::Benchmarks;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
@@ -34,6 +36,8 @@ pub use settings::{Change, Settings};
 pub const SETTINGS_KEY: &str = "settings";
 /// The name under which a run stores the SHA-256 of its seed file.
 pub const SEEDS_KEY: &str = "seeds_sha256";
+/// The name under which a run stores the SHA-256 of its benchmarks' texts.
+pub const BENCHMARKS_KEY: &str = "benchmarks_sha256";
 
 /// A run's configuration, with nothing left open.
 #[derive(Debug)]
@@ -130,6 +134,10 @@ pub struct RequestConfig {
 pub struct Rules {
     /// The filters.
     pub filters: FilterSettings,
+    /// The texts that the data must not contain.
+    pub benchmarks: Arc<Benchmarks>,
+    /// An instruction with a ROUGE-L above this to one of them contains it.
+    pub benchmark_threshold: f64,
     /// The similarity of the novelty check.
     pub similarity: &'static dyn Similarity,
     /// A candidate more similar than this to a task in the pool is a duplicate.

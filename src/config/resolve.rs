@@ -1,10 +1,12 @@
 //! From settings to a configuration: defaults, checks, and what follows from what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::suggestion;
 use super::prices::{self, Priced, REHEARSED_MODEL};
 use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source};
+use crate::benchmark::Benchmarks;
 use crate::filter::{FilterChain, FilterSettings};
 use crate::limit::Limits;
 use crate::novelty::{self, Compared, SIMILARITIES, Similarity};
@@ -17,6 +19,8 @@ use crate::usd::Usd;
 pub const SIMULATED: &str = "simulated";
 /// As Alpaca's `num_instructions_to_generate`.
 const DEFAULT_TARGET: u64 = 100;
+/// The ROUGE-L that tells a benchmark's text, in a run that does not compare by ROUGE-L.
+const BENCHMARK_THRESHOLD: f64 = 0.7;
 const DEFAULT_CONCURRENCY: u32 = 32;
 const MAX_CONCURRENCY: u32 = 10_000;
 /// What a simulated run may "spend" when nothing is said.
@@ -277,7 +281,18 @@ fn rules(
         content: template.defaults().content_filters,
     };
     FilterChain::new(&filters)?;
-    Ok(Rules { filters, similarity, threshold, compared, record_nearest })
+    let benchmarks = Benchmarks::read(settings.decontaminate.get_or_insert_default())?;
+    let benchmark_threshold =
+        if name.starts_with("rouge-l") { threshold } else { BENCHMARK_THRESHOLD };
+    Ok(Rules {
+        filters,
+        benchmarks: Arc::new(benchmarks),
+        benchmark_threshold,
+        similarity,
+        threshold,
+        compared,
+        record_nearest,
+    })
 }
 
 fn similarity(name: &str) -> Result<&'static dyn Similarity, ConfigError> {

@@ -99,6 +99,8 @@ settings! {
     compare: String,
     /// Whether the most similar task is stored with accepted tasks too, and not with duplicates only.
     record_nearest: bool,
+    /// Benchmark files: what they hold must not be in the data.
+    decontaminate: Vec<PathBuf>,
     /// Seeds all random choices of the run.
     seed: u64,
     /// Filter rules to switch off.

@@ -16,6 +16,7 @@
 //! it calls a duplicate is one, and it overlooks a few.
 
 mod compared;
+mod contamination;
 mod cutoff;
 mod entries;
 mod exhaustive;
@@ -32,6 +33,7 @@ mod vocabulary;
 use std::fmt::Debug;
 
 pub use self::compared::Compared;
+pub use self::contamination::{Contamination, Overlap};
 
 use self::minhash::MinHash;
 use self::rouge_l::RougeL;

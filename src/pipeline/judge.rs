@@ -2,12 +2,14 @@
 //! the items judged before, so a journal can be judged again.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::benchmark::Benchmarks;
 use crate::chat::Completion;
 use crate::config::{ConfigError, Rules};
 use crate::event::{Nearest, Rejection, Stage, Verdict};
 use crate::filter::FilterChain;
-use crate::novelty::{Compared, NoveltyIndex, Similar};
+use crate::novelty::{Compared, Contamination, NoveltyIndex, Overlap, Similar};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
 use crate::task::{Candidate, SeedTask, TaskRef};
@@ -21,6 +23,8 @@ const SAMPLE_CHARS: usize = 500;
 /// Judges items in order and keeps the pool.
 pub(super) struct Judge {
     filters: FilterChain,
+    /// `None` without benchmarks: there is nothing to look for.
+    contamination: Option<(Contamination, Arc<Benchmarks>)>,
     index: Box<dyn NoveltyIndex>,
     similarity: &'static str,
     compared: Compared,
@@ -49,6 +53,7 @@ impl Judge {
         }
         Ok(Self {
             filters: FilterChain::new(&rules.filters)?,
+            contamination: contamination(rules),
             index,
             similarity: rules.similarity.name(),
             compared: rules.compared,
@@ -105,9 +110,18 @@ impl Judge {
             },
             Item::Candidate(candidate) => {
                 let rejection = self.filters.check(&candidate).err();
+                let rejection = rejection.or_else(|| self.contaminated(&candidate));
                 Filtered { candidate, rejection }
             }
         }
+    }
+
+    fn contaminated(&self, candidate: &Candidate) -> Option<Rejection> {
+        let (contamination, benchmarks) = self.contamination.as_ref()?;
+        let all = Compared::All.text(candidate);
+        let Overlap { text, rule, detail } = contamination.find(&candidate.instruction, &all)?;
+        let detail = format!("{detail} in {}", benchmarks.place(text));
+        Some(Rejection { stage: Stage::Contaminated, rule, detail })
     }
 
     /// Compares what passed the filters, in order until `most` are novel; those are in the index
@@ -156,6 +170,13 @@ impl Judge {
             Some(accepted) => TaskRef::Accepted(accepted),
         }
     }
+}
+
+fn contamination(rules: &Rules) -> Option<(Contamination, Arc<Benchmarks>)> {
+    let benchmarks = Arc::clone(&rules.benchmarks);
+    let mut contamination = Contamination::new(rules.benchmark_threshold);
+    benchmarks.texts().for_each(|text| contamination.insert(text));
+    (!benchmarks.is_empty()).then_some((contamination, benchmarks))
 }
 
 /// A seed task with its first instance, as it is shown in prompts.

@@ -38,6 +38,8 @@ pub struct Plan {
     pub similarity: &'static str,
     /// Its threshold.
     pub threshold: f64,
+    /// Benchmark texts that the data must not contain.
+    pub benchmarks: usize,
     /// Seed tasks.
     pub seeds: usize,
     /// Accepted tasks so far.
@@ -80,6 +82,7 @@ impl Plan {
             template: config.request.template.name(),
             similarity: config.rules.similarity.name(),
             threshold: config.rules.threshold,
+            benchmarks: config.rules.benchmarks.len(),
             seeds: config.seeds.tasks.len(),
             accepted: so_far.accepted,
             target: config.target,

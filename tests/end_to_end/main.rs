@@ -6,5 +6,6 @@ mod crash;
 mod faults;
 mod generate;
 mod inputs;
+mod novelty;
 mod secrets;
 mod support;
