@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::{Money, Settings, provider_names};
+use crate::config::{Money, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
 use crate::novelty::{Compared, SIMILARITIES};
@@ -68,8 +68,15 @@ fn templates() -> PossibleValuesParser {
     PossibleValuesParser::new(TEMPLATES.iter().map(|t| t.name()))
 }
 
-fn similarities() -> PossibleValuesParser {
-    PossibleValuesParser::new(SIMILARITIES.iter().map(|s| s.name()))
+/// Beside the names themselves, combinations of them are values.
+fn similarity_help() -> String {
+    let each = SIMILARITIES.iter().map(|s| format!("- {}: {}\n", s.name(), s.about()));
+    format!(
+        "The similarity of the novelty check, or several as in rouge-l+minhash@0.8, where a \
+         duplicate by any of them is one and @ gives a threshold\n{}\
+         [default: rouge-l, or rouge-l-unicode by the seeds]",
+        each.collect::<String>()
+    )
 }
 
 fn compared() -> PossibleValuesParser {
@@ -178,10 +185,9 @@ settings_args! {
     /// Send a response schema with each request [default: where the model takes one]
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RESPONSE_SCHEMA")]
     response_schema: (bool),
-    /// The similarity of the novelty check [default: rouge-l, or rouge-l-unicode by the seeds]
-    #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = similarities())]
+    #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = check_similarity, help = similarity_help())]
     similarity: (String),
-    /// More similar than this is a duplicate [default: 0.7]
+    /// More similar than this is a duplicate, by the first similarity [default: 0.7 for rouge-l]
     #[arg(long, value_name = "F", env = "INSTRUCTMILL_THRESHOLD", allow_negative_numbers = true)]
     threshold: (f64),
     /// Which text must be novel [default: instruction]
@@ -246,8 +252,8 @@ pub(super) struct ReplayArgs {
     /// Accepted tasks wanted, instead of the run's target
     #[arg(long, value_name = "N")]
     pub(super) target: Option<u64>,
-    /// Another similarity
-    #[arg(long, value_parser = similarities())]
+    /// Another similarity, or several as in rouge-l+minhash@0.8
+    #[arg(long, value_parser = check_similarity)]
     pub(super) similarity: Option<String>,
     /// Another threshold
     #[arg(long, value_name = "F", allow_negative_numbers = true)]

@@ -20,7 +20,7 @@ use crate::benchmark::Benchmarks;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
-use crate::novelty::{Compared, Similarity};
+use crate::novelty::{Combination, Compared};
 use crate::pool::SeedFile;
 use crate::provider::{ApiKey, Provider, Quirks};
 use crate::template::Template;
@@ -29,7 +29,7 @@ use crate::usd::Usd;
 pub use error::ConfigError;
 pub use file::{FileError, read_settings};
 pub use money::Money;
-pub use resolve::{Environment, SIMULATED, provider_names};
+pub use resolve::{Environment, SIMULATED, check_similarity, provider_names};
 pub use settings::{Change, Settings};
 
 /// The version of the stored settings' meaning.
@@ -138,10 +138,8 @@ pub struct Rules {
     pub benchmarks: Arc<Benchmarks>,
     /// An instruction with a ROUGE-L above this to one of them contains it.
     pub benchmark_threshold: f64,
-    /// The similarity of the novelty check.
-    pub similarity: &'static dyn Similarity,
-    /// A candidate more similar than this to a task in the pool is a duplicate.
-    pub threshold: f64,
+    /// What makes a candidate a duplicate of a task in the pool.
+    pub duplicates: Combination,
     /// The text that is compared.
     pub compared: Compared,
     /// Whether the most similar task is looked for even when a candidate is no duplicate.

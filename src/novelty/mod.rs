@@ -14,7 +14,10 @@
 //!
 //! The third, `minhash`, compares runs of characters, whatever their order, and is approximate: what
 //! it calls a duplicate is one, and it overlooks a few.
+//!
+//! A [`Combination`] asks several of them.
 
+mod combination;
 mod compared;
 mod contamination;
 mod cutoff;
@@ -32,6 +35,7 @@ mod vocabulary;
 
 use std::fmt::Debug;
 
+pub use self::combination::{Combination, CombinationError, CombinedIndex, Duplicate, Part};
 pub use self::compared::Compared;
 pub use self::contamination::{Contamination, Overlap};
 

@@ -9,7 +9,7 @@ use crate::chat::Completion;
 use crate::config::{ConfigError, Rules};
 use crate::event::{Nearest, Rejection, Stage, Verdict};
 use crate::filter::FilterChain;
-use crate::novelty::{Compared, Contamination, NoveltyIndex, Overlap, Similar};
+use crate::novelty::{CombinedIndex, Compared, Contamination, Duplicate, Overlap, Similar};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
 use crate::task::{Candidate, SeedTask, TaskRef};
@@ -25,8 +25,7 @@ pub(super) struct Judge {
     filters: FilterChain,
     /// `None` without benchmarks: there is nothing to look for.
     contamination: Option<(Contamination, Arc<Benchmarks>)>,
-    index: Box<dyn NoveltyIndex>,
-    similarity: &'static str,
+    index: CombinedIndex,
     compared: Compared,
     record_nearest: bool,
     pool: Pool,
@@ -47,7 +46,7 @@ impl fmt::Debug for Judge {
 impl Judge {
     /// A judge who knows the seed tasks and nothing else.
     pub(super) fn new(rules: &Rules, seeds: Vec<SeedTask>) -> Result<Self, ConfigError> {
-        let mut index = rules.similarity.index(rules.threshold);
+        let mut index = rules.duplicates.index();
         for seed in &seeds {
             index.insert(&rules.compared.text(&seed_as_task(seed)));
         }
@@ -55,7 +54,6 @@ impl Judge {
             filters: FilterChain::new(&rules.filters)?,
             contamination: contamination(rules),
             index,
-            similarity: rules.similarity.name(),
             compared: rules.compared,
             record_nearest: rules.record_nearest,
             pool: Pool::new(seeds),
@@ -89,7 +87,7 @@ impl Judge {
                 Some(rejection) => (Some(rejection), None),
                 None => match compared.next() {
                     Some((Ok(_), nearest)) => (None, nearest.map(|n| self.nearest(n))),
-                    Some((Err(similar), _)) => self.duplicate(similar),
+                    Some((Err(duplicate), _)) => self.duplicate(duplicate),
                     None => break,
                 },
             };
@@ -130,7 +128,7 @@ impl Judge {
         &mut self,
         filtered: &[Filtered],
         most: usize,
-    ) -> Vec<(Result<u32, Similar>, Option<Similar>)> {
+    ) -> Vec<(Result<u32, Duplicate>, Option<Similar>)> {
         let passed = filtered.iter().filter(|filtered| filtered.rejection.is_none());
         let texts: Vec<_> = passed.map(|f| self.compared.text(&f.candidate)).collect();
         if !self.record_nearest {
@@ -151,10 +149,10 @@ impl Judge {
         results
     }
 
-    fn duplicate(&self, similar: Similar) -> (Option<Rejection>, Option<Nearest>) {
-        let nearest = self.nearest(similar);
+    fn duplicate(&self, duplicate: Duplicate) -> (Option<Rejection>, Option<Nearest>) {
+        let nearest = self.nearest(duplicate.of);
         let detail = format!("{:.3} to {}", nearest.score, nearest.task);
-        let rejection = Rejection { stage: Stage::Novelty, rule: self.similarity, detail };
+        let rejection = Rejection { stage: Stage::Novelty, rule: duplicate.by, detail };
         (Some(rejection), Some(nearest))
     }
 

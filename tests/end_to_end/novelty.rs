@@ -112,3 +112,37 @@ fn minhash_is_a_similarity_of_its_own() {
     assert!(status["rejections"]["novelty"]["minhash"].as_u64() > Some(0), "{status}");
     place.assert_replays();
 }
+
+#[test]
+fn a_combination_names_the_similarity_that_decided() {
+    let place = Place::new();
+    // Below its default each decides some.
+    let combination = ["--similarity", "rouge-l@0.6+minhash@0.2", "--target", "200"];
+    generate(&place, &combination);
+    let novelty = place.status()["rejections"]["novelty"].clone();
+    assert!(novelty["rouge-l"].as_u64() > Some(0), "{novelty}");
+    assert!(novelty["minhash"].as_u64() > Some(0), "{novelty}");
+    place.assert_replays();
+
+    // The same in other words, and what is left open, is as it was; another threshold is not.
+    let server = Server::start(settings());
+    let again = |args: &[&str]| {
+        let rest = ["--budget", "5", "--target", "200"];
+        place.generate(&server, &[&rest[..], args].concat())
+    };
+    again(&["--similarity", "rouge-l+minhash@0.20", "--threshold", "0.6"])
+        .assert_code(0)
+        .assert_says("rouge-l above 0.6 or minhash above 0.2 is a duplicate");
+    again(&["--similarity", "rouge-l+minhash@0.2"]).assert_code(0);
+    again(&[]).assert_code(0);
+    again(&["--similarity", "rouge-l+minhash"])
+        .assert_code(2)
+        .assert_says("similarity was \"rouge-l+minhash@0.2\" and is now \"rouge-l+minhash@0.65\"");
+    again(&["--similarity", "rouge-l"]).assert_code(2);
+    assert_eq!(server.bill().requests, 0);
+
+    // Alone, a similarity comes with its own threshold.
+    let ended = place.run(&["replay", "--run", "run", "--similarity", "minhash"]);
+    ended.assert_code(0).assert_says("other tasks");
+    place.run(&["replay", "--run", "run", "--check", "--threshold", "0.6"]).assert_code(0);
+}
