@@ -23,8 +23,8 @@
 //!
 //! ```text
 //! main -> cli -> pipeline -> config
-//!   -> { pool template ledger limit provider store filter novelty benchmark export
-//!        report simulator }
+//!   -> { pool template ledger limit provider store filter novelty benchmark dataset
+//!        export report simulator }
 //!   -> { task chat usd event summary }
 //! ```
 //!
@@ -38,6 +38,7 @@ pub mod task;
 pub mod usd;
 
 pub mod benchmark;
+pub mod dataset;
 pub mod export;
 pub mod filter;
 pub mod ledger;

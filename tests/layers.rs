@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 6] = [
         "filter",
         "novelty",
         "benchmark",
+        "dataset",
         "export",
         "report",
         "simulator",

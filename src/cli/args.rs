@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use super::dedup::DedupArgs;
 use crate::config::{Money, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Write the accepted tasks of a run; works while it runs
     Export(ExportArgs),
+    /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
+    Dedup(Box<DedupArgs>),
     /// Run the simulated provider as a server
     Simulate(SimulateArgs),
 }
@@ -77,6 +80,10 @@ fn similarity_help() -> String {
          [default: rouge-l, or rouge-l-unicode by the seeds]",
         each.collect::<String>()
     )
+}
+
+pub(super) fn similarities() -> PossibleValuesParser {
+    PossibleValuesParser::new(SIMILARITIES.iter().map(|s| s.name()))
 }
 
 fn compared() -> PossibleValuesParser {
@@ -332,7 +339,7 @@ pub(super) struct SimulateArgs {
     /// The only key that is accepted [default: any or none]
     #[arg(long, value_name = "KEY")]
     pub(super) api_key: Option<String>,
-    /// Refuse with `insufficient_quota` once so much is billed
+    /// Refuse an answer that would take the bill above this, with `insufficient_quota`
     #[arg(long, value_name = "USD")]
     pub(super) quota: Option<Money>,
     /// Refuse requests with this parameter, as some models do

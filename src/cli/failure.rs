@@ -4,8 +4,9 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use crate::config::{ConfigError, FileError};
+use crate::dataset::DatasetError;
 use crate::export::AtomicFileError;
-use crate::pipeline::{PrepareError, RunError};
+use crate::pipeline::{DedupError, PrepareError, RunError};
 use crate::store::StoreError;
 
 const FAILURE: u8 = 1;
@@ -97,6 +98,25 @@ impl From<StoreError> for CliError {
 impl From<AtomicFileError> for CliError {
     fn from(error: AtomicFileError) -> Self {
         Self::failure(error.to_string())
+    }
+}
+
+/// A file that cannot be read as records is the command's fault.
+impl From<DatasetError> for CliError {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Output(error) => error.into(),
+            error => Self::usage(error.to_string()),
+        }
+    }
+}
+
+impl From<DedupError> for CliError {
+    fn from(error: DedupError) -> Self {
+        match error {
+            DedupError::Dataset(error) => error.into(),
+            error => Self::failure(error.to_string()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `--max-requests`), 1 for failures, 2 for usage and configuration, 130 when interrupted.
 
 mod args;
+mod dedup;
 mod export;
 mod failure;
 mod generate;
@@ -29,6 +30,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Dedup(args) => dedup::run(&args),
         Command::Simulate(args) => simulate::run(args),
     };
     match result {

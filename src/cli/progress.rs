@@ -1,7 +1,7 @@
 //! The live view: bars on a terminal, plain lines elsewhere.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::failure::say;
 use super::logs::bars;
 use crate::event::Stage;
-use crate::pipeline::Snapshot;
+use crate::pipeline::{DedupProgress, Snapshot};
 use crate::report::{count, duration};
 
 /// How often a line is written where there is no terminal.
@@ -57,11 +57,6 @@ struct Bars {
 
 impl Bars {
     fn new() -> Self {
-        let bar = |template: &str| {
-            let style = ProgressStyle::with_template(template)
-                .map_or_else(|_wrong| ProgressStyle::default_bar(), |s| s.progress_chars("=> "));
-            bars().add(ProgressBar::new(1).with_style(style))
-        };
         Self {
             tasks: bar("accepted  [{bar:16}] {wide_msg}"),
             money: bar("spent     [{bar:16}] {wide_msg}"),
@@ -89,6 +84,57 @@ impl Drop for Bars {
             bar.finish_and_clear();
         }
     }
+}
+
+fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template)
+        .map_or_else(|_wrong| ProgressStyle::default_bar(), |s| s.progress_chars("=> "));
+    bars().add(ProgressBar::new(1).with_style(style))
+}
+
+/// How far a file is read: a bar on a terminal, a line from time to time elsewhere. The bar is
+/// removed on drop.
+pub(super) struct FileProgress {
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl FileProgress {
+    pub(super) fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| bar("dedup     [{bar:16}] {wide_msg}"));
+        Self { bar, last_line: Instant::now() }
+    }
+
+    pub(super) fn update(&mut self, progress: &DedupProgress) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(progress.size.unwrap_or(1).max(1));
+            bar.set_position(progress.size.map_or(0, |size| progress.bytes.min(size)));
+            bar.set_message(records(progress));
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            say(&format!("dedup {}", records(progress)));
+        }
+    }
+}
+
+impl Drop for FileProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn records(progress: &DedupProgress) -> String {
+    let mut text = progress.file.clone();
+    if let Some(percent) = progress.size.and_then(|size| (progress.bytes * 100).checked_div(size)) {
+        text.push_str(&format!(" {}%", percent.min(100)));
+    }
+    text.push_str(&format!(", {} records", count(progress.read)));
+    if progress.removed > 0 {
+        text.push_str(&format!(", {} removed", count(progress.removed)));
+    }
+    text
 }
 
 /// The whole state in one line, for logs.
@@ -165,6 +211,16 @@ fn rejected(snapshot: &Snapshot) -> String {
 mod tests {
     use super::*;
     use crate::summary::StopReason;
+
+    #[test]
+    fn a_file_says_how_far_it_is() {
+        let file = "data.jsonl".to_owned();
+        let mut progress =
+            DedupProgress { file, read: 26_001, removed: 12, bytes: 500, size: Some(1_000) };
+        assert_eq!(records(&progress), "data.jsonl 50%, 26,001 records, 12 removed");
+        (progress.size, progress.removed) = (None, 0);
+        assert_eq!(records(&progress), "data.jsonl, 26,001 records");
+    }
 
     #[test]
     fn one_line_says_it_all() {

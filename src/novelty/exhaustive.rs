@@ -22,13 +22,17 @@ impl Exhaustive {
         Self { tokenizer, threshold, numbers: HashMap::new(), entries: Vec::new() }
     }
 
-    fn all_scores(&self, text: &str) -> impl Iterator<Item = Similar> {
+    /// The entries with a score above `least`. Only a comparison of the lengths goes before the
+    /// longest common subsequence.
+    fn scores(&self, text: &str, least: f64) -> impl Iterator<Item = Similar> {
         let mut tokens = Vec::new();
         self.tokenizer.for_each_token(text, |token| tokens.push(self.numbers.get(token).copied()));
         let pattern = Pattern::new(&tokens);
-        (0..).zip(&self.entries).map(move |(entry, other)| {
-            let score = f1(pattern.lcs(other), tokens.len(), other.len());
-            Similar { entry, score }
+        (0..).zip(&self.entries).filter_map(move |(entry, other)| {
+            let score = |lcs| f1(lcs, tokens.len(), other.len());
+            let can_be_above = score(tokens.len().min(other.len())) > least;
+            let score = if can_be_above { score(pattern.lcs(other)) } else { 0.0 };
+            (score > least).then_some(Similar { entry, score })
         })
     }
 }
@@ -50,11 +54,8 @@ impl NoveltyIndex for Exhaustive {
     }
 
     fn duplicate_of(&self, text: &str) -> Option<Similar> {
-        self.all_scores(text).filter(|similar| similar.score > self.threshold).reduce(
-            |best, new| {
-                if new.score > best.score { new } else { best }
-            },
-        )
+        let above = self.scores(text, self.threshold);
+        above.reduce(|best, new| if new.score > best.score { new } else { best })
     }
 
     fn admit_all(&mut self, texts: &[&str], most: usize) -> Vec<Result<u32, Similar>> {
@@ -62,7 +63,7 @@ impl NoveltyIndex for Exhaustive {
     }
 
     fn most_similar(&self, text: &str, count: usize) -> Vec<Similar> {
-        let mut all: Vec<_> = self.all_scores(text).filter(|similar| similar.score > 0.0).collect();
+        let mut all: Vec<_> = self.scores(text, 0.0).collect();
         all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
         all.truncate(count);
         all

@@ -9,10 +9,11 @@ use rayon::prelude::*;
 use super::cutoff::{Cutoff, SHORT};
 use super::entries::Entries;
 use super::lcs::Pattern;
+use super::listing::{Indexed, Met, Probe};
 use super::rouge_l::f1;
 use super::signature::{Brief, Folded};
 use super::tokenize::Tokenizer;
-use super::tree::{Indexed, Met, Probe, Tree};
+use super::tree::Tree;
 use super::vocabulary::{Item, Vocabulary};
 use super::{NoveltyIndex, Similar, admit_in_turn};
 

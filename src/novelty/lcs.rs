@@ -23,6 +23,9 @@ pub(super) struct Pattern {
     starts: Vec<usize>,
     /// The words of each token's position mask that are not zero, in order.
     blocks: Vec<Block>,
+    /// The masks by token, where one word is enough: a table of four places a token, so that most
+    /// tokens are found, or found missing, at the first look.
+    masks: Vec<(u32, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +49,7 @@ impl Pattern {
             tokens: Vec::with_capacity(occurrences.len()),
             starts: Vec::with_capacity(occurrences.len() + 1),
             blocks: Vec::with_capacity(occurrences.len()),
+            masks: Vec::new(),
         };
         for (token, position) in occurrences {
             let (word, bit) = (position / WORD_BITS, 1 << (position % WORD_BITS));
@@ -60,6 +64,9 @@ impl Pattern {
             }
         }
         pattern.starts.push(pattern.blocks.len());
+        if pattern.len <= WORD_BITS {
+            pattern.masks = masks(&pattern.tokens, &pattern.blocks);
+        }
         pattern
     }
 
@@ -71,10 +78,9 @@ impl Pattern {
     fn lcs_in_one_word(&self, text: &[u32]) -> usize {
         let mut unmatched = u64::MAX;
         for token in text {
-            if let [block, ..] = self.blocks_of(*token) {
-                let matches = unmatched & block.bits;
-                unmatched = unmatched.wrapping_add(matches) | (unmatched & !block.bits);
-            }
+            let mask = self.mask_of(*token);
+            let matches = unmatched & mask;
+            unmatched = unmatched.wrapping_add(matches) | (unmatched & !mask);
         }
         unmatched.count_zeros() as usize
     }
@@ -87,12 +93,37 @@ impl Pattern {
         unmatched.iter().map(|word| word.count_zeros() as usize).sum()
     }
 
+    fn mask_of(&self, token: u32) -> u64 {
+        let mut place = token as usize;
+        loop {
+            let (other, mask) = self.masks[place % self.masks.len()];
+            if other == token || mask == 0 {
+                return mask;
+            }
+            place += 1;
+        }
+    }
+
     fn blocks_of(&self, token: u32) -> &[Block] {
         match self.tokens.binary_search(&token) {
             Ok(i) => &self.blocks[self.starts[i]..self.starts[i + 1]],
             Err(_) => &[],
         }
     }
+}
+
+/// A table of the masks of tokens that have one block each. A free place has no mask.
+fn masks(tokens: &[u32], blocks: &[Block]) -> Vec<(u32, u64)> {
+    let mut table = vec![(0, 0); (4 * tokens.len()).next_power_of_two()];
+    let len = table.len();
+    for (token, block) in tokens.iter().zip(blocks) {
+        let mut place = *token as usize;
+        while table[place % len].1 != 0 {
+            place += 1;
+        }
+        table[place % len] = (*token, block.bits);
+    }
+    table
 }
 
 /// One step of the recurrence over several words, of which only those can change that have a match

@@ -25,6 +25,7 @@ mod entries;
 mod exhaustive;
 mod index;
 mod lcs;
+mod listing;
 mod minhash;
 mod postings;
 mod rouge_l;

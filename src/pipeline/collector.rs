@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -230,7 +231,7 @@ impl Collector {
         let pool = self.judge.pool();
         let (examples, request) = render(&self.request, &self.model, pool, request_index);
         let quirks = self.shared.quirks();
-        let body = self.shared.provider.encode(&request, &quirks);
+        let body = Bytes::from(self.shared.provider.encode(&request, &quirks));
         let prompt_bound = prompt_token_bound(body.len());
         let worst_case = self.shared.price.worst_case(prompt_bound, self.shared.max_output_tokens);
         let reservation =

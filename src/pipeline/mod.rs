@@ -10,6 +10,7 @@
 //! ```
 
 mod collector;
+mod dedup;
 mod failure;
 mod judge;
 mod plan;
@@ -22,6 +23,9 @@ mod shared;
 mod shutdown;
 mod worker;
 
+pub use dedup::{
+    DedupError, DedupInput, DedupOutputs, DedupProgress, DedupRules, DedupTotals, dedup,
+};
 pub use failure::RunError;
 pub use plan::Plan;
 pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::failure::RunError;
@@ -32,7 +33,7 @@ pub(super) struct Job {
     pub(super) request_index: u64,
     pub(super) examples: Vec<TaskRef>,
     pub(super) request: CompletionRequest,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     pub(super) quirks: Quirks,
     pub(super) prompt_bound: u64,
     pub(super) reservation: Reservation,
@@ -118,7 +119,7 @@ async fn attempt(
     let request_id = format!("{}-{}", shared.run_id, job.request_index);
     match shared.client.post(path, body, &request_id).await {
         Outcome::Answered { status, body, .. } => {
-            Next::Done(answered(shared, job, permit, id, status, body, sent_at).await)
+            Next::Done(answered(shared, job, permit, id, status, body.into(), sent_at).await)
         }
         Outcome::Refused { status, headers, error } => {
             job.reservation.mark_refused();
@@ -142,7 +143,7 @@ async fn attempt(
 fn refresh_body(shared: &Shared, job: &mut Job) {
     let quirks = shared.quirks();
     if quirks != job.quirks {
-        job.body = shared.provider.encode(&job.request, &quirks);
+        job.body = shared.provider.encode(&job.request, &quirks).into();
         job.quirks = quirks;
     }
 }
@@ -165,7 +166,7 @@ async fn answered(
     permit: Permit,
     attempt_id: u64,
     status: u16,
-    body: Vec<u8>,
+    body: Bytes,
     sent_at: Instant,
 ) -> Report {
     let response = NewResponse {
@@ -269,7 +270,7 @@ fn refused(
             Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
         }
         Refusal::BadRequest if shared.learn(&error) => Next::Again,
-        Refusal::BadRequest | Refusal::Other if shared.is_proven() => {
+        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if shared.is_proven() => {
             tracing::warn!(request = job.request_index, %error, "the server refused a request");
             Next::Done(Report::GaveUp(failure(error)))
         }

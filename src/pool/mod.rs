@@ -22,7 +22,9 @@ use arena::Arena;
 
 pub use problem::{Encoding, Fault, Place, Problem, SeedError};
 pub use sampler::sample_examples;
-pub use seed::{SeedFile, bundled_seed_tasks, ensure_enough, mostly_ascii, read_seed_tasks};
+pub use seed::{
+    SeedFile, bundled_seed_tasks, ensure_enough, mostly_ascii, mostly_ascii_texts, read_seed_tasks,
+};
 
 /// The most characters that an accepted task may have, instruction, input and output together, to
 /// serve as an in-context example.

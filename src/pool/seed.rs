@@ -87,9 +87,18 @@ pub fn ensure_enough(tasks: &[SeedTask], num_examples: usize) -> Result<(), Seed
 /// same text has far fewer letters in Chinese than in English, and a tenth of the tasks in Chinese
 /// is reason enough for `rouge-l-unicode`.
 pub fn mostly_ascii(tasks: &[SeedTask]) -> bool {
-    // Per mille of each instruction, so that no floating point is in a decision of the run.
-    let total: usize = tasks.iter().map(|task| non_ascii_per_mille(&task.instruction)).sum();
-    total < tasks.len().max(1) * 100
+    mostly_ascii_texts(tasks.iter().map(|task| &*task.instruction))
+}
+
+/// As [`mostly_ascii`], for any texts.
+pub fn mostly_ascii_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> bool {
+    // Per mille of each text, so that no floating point is in a decision of the run.
+    let (mut total, mut count) = (0, 0_usize);
+    for text in texts {
+        total += non_ascii_per_mille(text);
+        count += 1;
+    }
+    total < count.max(1) * 100
 }
 
 fn non_ascii_per_mille(text: &str) -> usize {

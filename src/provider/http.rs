@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Request, Response, redirect};
 use rustls::crypto::{CryptoProvider, ring};
@@ -130,9 +131,9 @@ impl HttpClient {
     /// knows the header does not bill a repeated request twice, and as `X-Client-Request-Id`.
     ///
     /// Dropping the future closes the connection; the attempt then counts as [`Outcome::Unknown`].
-    pub async fn post(&self, path: &str, body: Vec<u8>, request_id: &str) -> Outcome {
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>, request_id: &str) -> Outcome {
         let place = self.least_busy();
-        let request = match self.request(&place.0.client, path, body, request_id) {
+        let request = match self.request(&place.0.client, path, body.into(), request_id) {
             Ok(request) => request,
             Err(failure) => return failure.into(),
         };
@@ -165,7 +166,7 @@ impl HttpClient {
         &self,
         client: &Client,
         path: &str,
-        body: Vec<u8>,
+        body: Bytes,
         request_id: &str,
     ) -> Result<Request, Failure> {
         let id = HeaderValue::from_str(request_id).map_err(|error| Failure {

@@ -15,6 +15,7 @@ mod headers;
 mod http;
 mod json;
 mod key;
+mod lenient;
 mod openai;
 mod openai_completions;
 mod outcome;

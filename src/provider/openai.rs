@@ -90,6 +90,18 @@ fn messages(prompt: &Prompt) -> Vec<Message<'_>> {
     }
 }
 
+/// The JSON of a body. Its buffer has room for the prompt's escapes and the parameters from the
+/// start, so that it is not copied while it grows.
+pub(super) fn to_json(body: &impl Serialize, prompt: &Prompt) -> Vec<u8> {
+    let text_bytes = match prompt {
+        Prompt::Text(text) => text.len(),
+        Prompt::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
+    };
+    let mut json = Vec::with_capacity(text_bytes + text_bytes / 8 + 1_024);
+    serde_json::to_writer(&mut json, body).expect("strings and numbers always serialize");
+    json
+}
+
 impl Provider for OpenAi {
     fn name(&self) -> &'static str {
         "openai"
@@ -119,7 +131,7 @@ impl Provider for OpenAi {
             parameters: Parameters::new(request, *quirks),
             response_format: schema.map(ResponseFormat::new),
         };
-        serde_json::to_vec(&body).expect("strings and numbers always serialize")
+        to_json(&body, &request.prompt)
     }
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {

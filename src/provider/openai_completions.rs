@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::openai::Parameters;
+use super::openai::{Parameters, to_json};
 use super::wire::decode_reply;
 use super::{DecodeError, Provider, Quirks};
 use crate::chat::{Completion, CompletionRequest, Prompt};
@@ -63,7 +63,7 @@ impl Provider for OpenAiCompletions {
             prompt: prompt_text(&request.prompt),
             parameters: Parameters::new(request, *quirks),
         };
-        serde_json::to_vec(&body).expect("strings and numbers always serialize")
+        to_json(&body, &request.prompt)
     }
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {

@@ -7,6 +7,8 @@ use super::error::ApiError;
 pub enum Refusal {
     /// Too many requests or tokens a minute: wait, then send again.
     RateLimited,
+    /// The request alone is above what is allowed in a minute: no waiting helps.
+    TooLarge,
     /// The account has no money or quota left: no waiting helps.
     QuotaExhausted,
     /// The key is missing, wrong or revoked.
@@ -35,6 +37,10 @@ impl Refusal {
     pub fn hint(self) -> &'static str {
         match self {
             Self::RateLimited => "the server limits the rate: lower --rpm, --tpm or --concurrency",
+            Self::TooLarge => {
+                "one request needs more tokens than the account may use in a minute: lower \
+                 --max-output-tokens and --tasks-per-request, or take another model"
+            }
             Self::QuotaExhausted => {
                 "the account has no credit left, or its spending limit is reached: check the \
                  provider's billing page"
@@ -103,6 +109,7 @@ pub fn classify(error: &ApiError) -> Refusal {
         // 405: the address is a web page's, not an API's. 410: a retired model.
         404 | 405 | 410 => Refusal::NotFound,
         408 | 409 | 425 | 500..=599 => Refusal::ServerError,
+        429 if message.starts_with("request too large") => Refusal::TooLarge,
         429 => Refusal::RateLimited,
         400..=499 => Refusal::BadRequest,
         _ => Refusal::Other,
@@ -159,6 +166,11 @@ mod tests {
                 429,
                 r#"[{"error":{"code":429,"message":"You exceeded your current quota. Please retry in 30s","status":"RESOURCE_EXHAUSTED"}}]"#,
                 Refusal::RateLimited,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"Request too large for gpt-4o on tokens per min (TPM): Limit 3000, Requested 4700.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+                Refusal::TooLarge,
             ),
             (429, "", Refusal::RateLimited),
             (402, r#"{"error":{"message":"Insufficient Balance"}}"#, Refusal::QuotaExhausted),

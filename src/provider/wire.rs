@@ -3,31 +3,33 @@
 //! A reply was paid for, so nothing in it that this program does not know, or that has another type
 //! than documented, may lose the rest: every field is read on its own.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value;
 
 use super::DecodeError;
 use super::error::ApiError;
 use super::excerpt::{shorten, visible_text};
 use super::json::parse_json;
+use super::lenient::{First, FromAny, Lenient, list, object};
 use crate::chat::{Completion, FinishReason, TokenUsage};
 
 /// A reply of `chat/completions` or `completions`.
 #[derive(Debug, Deserialize)]
 struct Reply {
-    #[serde(default, deserialize_with = "tolerant")]
-    choices: Option<Vec<Value>>,
-    #[serde(default, deserialize_with = "object")]
-    usage: Option<Usage>,
+    #[serde(default)]
+    choices: Lenient<First<Choice>>,
+    #[serde(default)]
+    usage: Lenient<Usage>,
 }
 
 /// One of the answers of a reply: `message` from chat, `text` from legacy completions.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Choice {
-    #[serde(default, deserialize_with = "object")]
-    message: Option<Message>,
-    #[serde(default, deserialize_with = "tolerant")]
-    text: Option<String>,
+    #[serde(default)]
+    message: Lenient<Message>,
+    #[serde(default)]
+    text: Lenient<String>,
     #[serde(default)]
     finish_reason: Value,
 }
@@ -35,15 +37,14 @@ struct Choice {
 /// What the model says.
 #[derive(Debug, Deserialize)]
 struct Message {
-    #[serde(default, deserialize_with = "tolerant")]
-    content: Option<Content>,
-    #[serde(default, deserialize_with = "tolerant")]
-    refusal: Option<String>,
+    #[serde(default)]
+    content: Lenient<Content>,
+    #[serde(default)]
+    refusal: Lenient<String>,
 }
 
 /// A text, or a list of parts of which those with a text count.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 enum Content {
     Text(String),
     Parts(Vec<Value>),
@@ -52,89 +53,84 @@ enum Content {
 /// The token counts of a reply, as servers report them.
 #[derive(Debug, Deserialize)]
 struct Usage {
-    #[serde(default, deserialize_with = "count")]
-    prompt_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    completion_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "count")]
-    total_tokens: Option<u64>,
-    #[serde(default, deserialize_with = "object")]
-    prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default, deserialize_with = "object")]
-    completion_tokens_details: Option<CompletionDetails>,
+    #[serde(default)]
+    prompt_tokens: Lenient<u64>,
+    #[serde(default)]
+    completion_tokens: Lenient<u64>,
+    #[serde(default)]
+    total_tokens: Lenient<u64>,
+    #[serde(default)]
+    prompt_tokens_details: Lenient<PromptDetails>,
+    #[serde(default)]
+    completion_tokens_details: Lenient<CompletionDetails>,
     /// `DeepSeek`'s name for cached tokens.
-    #[serde(default, deserialize_with = "count")]
-    prompt_cache_hit_tokens: Option<u64>,
+    #[serde(default)]
+    prompt_cache_hit_tokens: Lenient<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct PromptDetails {
-    #[serde(default, deserialize_with = "count")]
-    cached_tokens: Option<u64>,
+    #[serde(default)]
+    cached_tokens: Lenient<u64>,
     /// `OpenRouter`'s name for tokens written to a cache.
-    #[serde(default, deserialize_with = "count")]
-    cache_write_tokens: Option<u64>,
+    #[serde(default)]
+    cache_write_tokens: Lenient<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct CompletionDetails {
-    #[serde(default, deserialize_with = "count")]
-    reasoning_tokens: Option<u64>,
+    #[serde(default)]
+    reasoning_tokens: Lenient<u64>,
 }
 
-/// Reads a field whatever its type; another type than `T` counts as absent.
-fn tolerant<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(T::deserialize(value).ok())
+/// Structs are read from objects alone.
+macro_rules! from_object {
+    ($($name:ty),+) => {$(
+        impl FromAny for $name {
+            fn from_object<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+                object(map)
+            }
+        }
+    )+};
 }
 
-/// [`tolerant`] for a struct, which serde would also read from a list.
-fn object<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(Some(value).filter(Value::is_object).and_then(|value| T::deserialize(value).ok()))
-}
+from_object!(Reply, Choice, Message, Usage, PromptDetails, CompletionDetails);
 
-/// Reads a number of tokens: a whole number that is not negative, also written as `12.0` or `"12"`.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    })
-}
+impl FromAny for Content {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self::Text(text.to_owned()))
+    }
 
-/// A float with a whole, not negative value.
-fn whole(number: f64) -> Option<u64> {
-    // 2^53: beyond it a float no longer tells neighbouring whole numbers apart.
-    let believable = (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-    believable.then_some(number as u64)
+    fn from_list<'de, A: SeqAccess<'de>>(parts: A) -> Result<Option<Self>, A::Error> {
+        list(parts).map(Self::Parts).map(Some)
+    }
 }
 
 /// Decodes a reply of either kind.
+///
+/// A reply without faults is read straight into the structs; any other goes the long way through
+/// the reader that mends faults and keeps the last of repeated keys.
 pub(super) fn decode_reply(body: &[u8]) -> Result<Completion, DecodeError> {
+    if let Ok(Some(completion)) = serde_json::from_slice(body).map(completion_of) {
+        return Ok(completion);
+    }
     let Some(value) = parse_json(body) else {
         let text = visible_text(&String::from_utf8_lossy(body));
         let text = if text.is_empty() { "(an empty body)".to_owned() } else { text };
         return Err(DecodeError::NotJson { excerpt: shorten(&text) });
     };
-    if let Some((choice, usage)) = first_choice(&value) {
-        return Ok(completion(choice, usage));
+    if let Ok(Some(completion)) = Lenient::deserialize(&value).map(completion_of) {
+        return Ok(completion);
     }
     let error = looks_like_error(&value).then(|| ApiError::from_value(200, &value, None)).flatten();
     Err(error.map_or(DecodeError::NoChoices, DecodeError::ErrorObject))
 }
 
 /// The first answer of a reply with the reply's usage; `None` when there is no answer.
-fn first_choice(value: &Value) -> Option<(Choice, Option<Usage>)> {
-    // An object, because serde would also read a list as a struct.
-    let reply = value.as_object().and_then(|_| Reply::deserialize(value).ok())?;
-    let choice = reply.choices?.into_iter().find(Value::is_object)?;
-    Some((Choice::deserialize(choice).unwrap_or_default(), reply.usage))
+fn completion_of(reply: Lenient<Reply>) -> Option<Completion> {
+    let reply = reply.0?;
+    let First(choice) = reply.choices.0?;
+    Some(completion(choice, reply.usage.0))
 }
 
 /// Whether a body without choices reports an error: `error`, or vLLM's older `"object": "error"`,
@@ -148,20 +144,21 @@ fn looks_like_error(value: &Value) -> bool {
 
 fn completion(choice: Choice, usage: Option<Usage>) -> Completion {
     let finish_reason = finish_reason(&choice.finish_reason);
-    let text = choice.message.map(message_text).or(choice.text).unwrap_or_default();
+    let text = choice.message.0.map(message_text).or(choice.text.0).unwrap_or_default();
     // A text that took no token was not counted: such a usage says nothing about the bill.
-    let usage = usage.and_then(token_usage).filter(|usage| usage.output > 0 || text.is_empty());
+    let usage =
+        usage.as_ref().and_then(token_usage).filter(|usage| usage.output > 0 || text.is_empty());
     Completion { text, finish_reason, usage }
 }
 
 /// The content of a message, or the model's refusal where it gave no content.
 fn message_text(message: Message) -> String {
-    let content = match message.content {
+    let content = match message.content.0 {
         Some(Content::Text(text)) => text,
         Some(Content::Parts(parts)) => parts.iter().filter_map(part_text).collect(),
         None => String::new(),
     };
-    if content.is_empty() { message.refusal.unwrap_or_default() } else { content }
+    if content.is_empty() { message.refusal.0.unwrap_or_default() } else { content }
 }
 
 /// The text of one part: `{"type": "text", "text": ...}`, a refusal part, or a bare string. Parts of
@@ -199,19 +196,20 @@ fn finish_reason(value: &Value) -> FinishReason {
 ///
 /// Some servers leave hidden reasoning out of `completion_tokens` and count it in `total_tokens`
 /// only, yet bill it as output. So output is never less than the total without the prompt.
-fn token_usage(usage: Usage) -> Option<TokenUsage> {
-    let prompt = usage.prompt_tokens?;
-    let beyond_prompt = usage.total_tokens.and_then(|total| total.checked_sub(prompt));
-    let output = match (usage.completion_tokens, beyond_prompt) {
+fn token_usage(usage: &Usage) -> Option<TokenUsage> {
+    let prompt = usage.prompt_tokens.0?;
+    let beyond_prompt = usage.total_tokens.0.and_then(|total| total.checked_sub(prompt));
+    let output = match (usage.completion_tokens.0, beyond_prompt) {
         (Some(completion), Some(rest)) => completion.max(rest),
         // Legacy completions leave the field out when the model said nothing.
         (completion, rest) => completion.or(rest)?,
     };
-    let details = usage.prompt_tokens_details.unwrap_or_default();
-    let cached_input = details.cached_tokens.or(usage.prompt_cache_hit_tokens).unwrap_or(0);
-    let cache_write = details.cache_write_tokens.unwrap_or(0);
-    let reasoning =
-        usage.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
+    let details = usage.prompt_tokens_details.0.as_ref();
+    let cached = details.and_then(|details| details.cached_tokens.0);
+    let cached_input = cached.or(usage.prompt_cache_hit_tokens.0).unwrap_or(0);
+    let cache_write = details.and_then(|details| details.cache_write_tokens.0).unwrap_or(0);
+    let details = usage.completion_tokens_details.0.as_ref();
+    let reasoning = details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
     Some(TokenUsage {
         input: prompt.saturating_sub(cached_input).saturating_sub(cache_write),
         cached_input,

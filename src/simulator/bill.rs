@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::limits::Minute;
 use crate::usd::Usd;
 
 /// Requests that the journal remembers.
@@ -32,6 +34,11 @@ pub struct Bill {
     pub peak_requests_per_minute: u64,
     /// Tokens admitted in any 60 seconds, at most, `max_tokens` counted.
     pub peak_tokens_per_minute: u64,
+    /// Requests that came in within any 60 seconds, at most, whatever became of them. Above the
+    /// limit when a client does not keep to it.
+    pub peak_offered_requests_per_minute: u64,
+    /// Tokens of such requests, at most, `max_tokens` counted.
+    pub peak_offered_tokens_per_minute: u64,
 }
 
 impl Bill {
@@ -48,6 +55,8 @@ impl Bill {
             "max_in_flight": self.max_in_flight,
             "peak_requests_per_minute": self.peak_requests_per_minute,
             "peak_tokens_per_minute": self.peak_tokens_per_minute,
+            "peak_offered_requests_per_minute": self.peak_offered_requests_per_minute,
+            "peak_offered_tokens_per_minute": self.peak_offered_tokens_per_minute,
         })
     }
 }
@@ -57,6 +66,7 @@ impl Bill {
 pub(super) struct Entry {
     pub(super) number: u64,
     pub(super) path: &'static str,
+    /// The status of the answer; 0 when none is sent.
     pub(super) status: u16,
     pub(super) billed: bool,
     pub(super) prompt_tokens: u64,
@@ -72,6 +82,7 @@ pub(super) struct Books {
     pub(super) bill: Bill,
     journal: VecDeque<Entry>,
     in_flight: u64,
+    offered: Minute,
 }
 
 impl Books {
@@ -86,6 +97,27 @@ impl Books {
 
     pub(super) fn leave(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Counts a request that came in, whatever becomes of it.
+    pub(super) fn offer(&mut self, now: Instant, tokens: u64) {
+        self.offered.count(now, tokens);
+        let (requests, tokens) = (self.offered.requests(), self.offered.tokens());
+        let bill = &mut self.bill;
+        bill.peak_offered_requests_per_minute = bill.peak_offered_requests_per_minute.max(requests);
+        bill.peak_offered_tokens_per_minute = bill.peak_offered_tokens_per_minute.max(tokens);
+    }
+
+    /// Notes what is admitted in the minute that ends now.
+    pub(super) fn admitted(&mut self, requests: u64, tokens: u64) {
+        let bill = &mut self.bill;
+        bill.peak_requests_per_minute = bill.peak_requests_per_minute.max(requests);
+        bill.peak_tokens_per_minute = bill.peak_tokens_per_minute.max(tokens);
+    }
+
+    /// Whether the bill may grow by `cost` under a credit of `quota`.
+    pub(super) fn affords(&self, cost: Usd, quota: Option<Usd>) -> bool {
+        quota.is_none_or(|quota| self.bill.cost.saturating_add(cost) <= quota)
     }
 
     /// Books how a request ends, before its answer leaves.

@@ -31,7 +31,7 @@ pub static FAULTS: &[(&str, &str)] = &[
     ("500", "refused: internal error (free)"),
     ("503", "refused: unavailable (free)"),
     ("timeout", "billed, but no answer ever comes"),
-    ("drop", "billed, then the connection is closed without an answer"),
+    ("drop", "billed, then the connection is closed without a byte of an answer"),
     ("drop-before", "the connection is closed before anything is generated (free)"),
     ("cut", "billed, but the body ends half-way"),
     ("garbage", "billed, but the body is broken JSON"),
@@ -67,7 +67,12 @@ const KINDS: [Fault; 16] = [
 impl Fault {
     /// Whether the client gets the answer whole, as far as it gets one.
     pub(super) fn is_whole(self) -> bool {
-        !matches!(self, Self::Timeout | Self::Drop | Self::Cut | Self::Garbage | Self::Html)
+        !self.is_silent() && !matches!(self, Self::Cut | Self::Garbage | Self::Html)
+    }
+
+    /// Whether the connection closes, once the answer is billed, without a byte of it.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::Timeout | Self::Drop)
     }
 }
 

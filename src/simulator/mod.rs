@@ -6,10 +6,15 @@
 //! Every output that it writes says that it is simulated.
 
 mod bill;
+mod desk;
 mod faults;
 mod limits;
+mod line;
 mod random;
+mod refusal;
+mod reply;
 mod server;
+mod settings;
 mod wire;
 mod writer;
 
@@ -19,39 +24,12 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::usd::Usd;
-
 pub use bill::Bill;
 pub use faults::{FAULTS, Faults, FaultsError};
+pub use settings::SimulatorSettings;
 
+use line::{Cutter, Lines};
 use server::Server;
-
-/// What a simulator is like.
-#[derive(Debug, Clone, Default)]
-pub struct SimulatorSettings {
-    /// Seeds everything that it writes and every fault.
-    pub seed: u64,
-    /// The only model that exists; `None`: any does.
-    pub model: Option<String>,
-    /// USD per prompt token.
-    pub price_in: Usd,
-    /// USD per output token.
-    pub price_out: Usd,
-    /// Requests per minute; `None`: no limit.
-    pub rpm: Option<u64>,
-    /// Tokens per minute, `max_tokens` counted at admission as OpenAI does; `None`: no limit.
-    pub tpm: Option<u64>,
-    /// Mean latency of an answer, in milliseconds; each answer takes up to 30 % more or less.
-    pub latency_ms: u64,
-    /// What goes wrong, and how often.
-    pub faults: Faults,
-    /// The only key that is accepted; `None`: any or none.
-    pub api_key: Option<String>,
-    /// The account's credit in USD: once so much is billed, requests are refused.
-    pub quota: Option<Usd>,
-    /// Parameters that the model does not take, refused with a 400.
-    pub reject_params: Vec<String>,
-}
 
 /// A running simulator. It ends when it is stopped or dropped.
 #[derive(Debug)]
@@ -70,16 +48,10 @@ impl Simulator {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let server = Server::new(settings);
-        let router = server.router();
+        let service = server.router().into_make_service_with_connect_info::<Cutter>();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            use axum::serve::ListenerExt;
-            let listener = listener.tap_io(|stream| {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "answers may be slower");
-                }
-            });
-            if let Err(error) = axum::serve(listener, router).await {
+            if let Err(error) = axum::serve(Lines(listener), service).await {
                 tracing::error!(%error, "the simulator ended");
             }
         });
@@ -106,3 +78,6 @@ impl Simulator {
         self.tasks.shutdown().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ pub(super) struct Request {
 
 /// Output tokens when the request names no limit.
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
+/// A higher limit on output tokens counts as this one: no model writes more, and sums stay sums.
+const MOST_MAX_TOKENS: u64 = 1 << 32;
 
 /// Reads a request, or says what is missing in it.
 pub(super) fn read(endpoint: Endpoint, body: &[u8]) -> Result<Request, &'static str> {
@@ -43,7 +45,7 @@ pub(super) fn read(endpoint: Endpoint, body: &[u8]) -> Result<Request, &'static 
         texts,
         max_tokens: limit("max_completion_tokens")
             .or_else(|| limit("max_tokens"))
-            .unwrap_or(DEFAULT_MAX_TOKENS),
+            .map_or(DEFAULT_MAX_TOKENS, |most| most.min(MOST_MAX_TOKENS)),
         stop: stop_texts(object.get("stop")),
         strict: object.contains_key("response_format"),
         parameters: object.keys().cloned().collect(),
@@ -71,6 +73,11 @@ impl Request {
     pub(super) fn prompt_tokens(&self) -> u64 {
         let bytes: usize = self.texts.iter().map(String::len).sum();
         tokens(bytes) + 4 * self.texts.len() as u64 + 3
+    }
+
+    /// What counts against a limit on tokens before the answer is known.
+    pub(super) fn tokens_at_admission(&self) -> u64 {
+        self.prompt_tokens() + self.max_tokens
     }
 }
 

@@ -44,8 +44,9 @@ impl Journal {
         reader: &RunReader,
     ) -> Result<(Self, WriterThread), StoreError> {
         let next_attempt = reader.next_attempt_id()?;
-        let writer =
-            Writer::new(connection, database.to_owned(), ballast, session, reader.last_seq()?);
+        let last_seq = reader.last_seq()?;
+        let writer = Writer::new(connection, database.to_owned(), ballast, session, last_seq)
+            .map_err(|error| StoreError::io(database, &error))?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())

@@ -1,5 +1,7 @@
 //! What goes into the journal and comes out of it.
 
+use bytes::Bytes;
+
 use crate::chat::TokenUsage;
 use crate::event::Verdict;
 use crate::task::TaskRef;
@@ -34,7 +36,7 @@ pub struct NewResponse {
     /// The HTTP status.
     pub status: u16,
     /// The raw body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// From sending to the last byte, in milliseconds.
     pub latency_ms: u64,
     /// When it arrived, in milliseconds since the Unix epoch.

@@ -44,7 +44,7 @@ fn response(attempt_id: u64, request_index: u64, body: &str) -> NewResponse {
         attempt_id,
         request_index,
         status: 200,
-        body: body.as_bytes().to_vec(),
+        body: body.as_bytes().to_vec().into(),
         latency_ms: 12,
         at_ms: 1_700_000_000_000,
     }

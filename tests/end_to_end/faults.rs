@@ -44,9 +44,13 @@ fn what_cannot_succeed_ends_at_once_with_a_hint_and_no_charge() {
     let wrong_key = SimulatorSettings { api_key: Some("another-key-123".into()), ..settings() };
     let no_model = SimulatorSettings { model: Some("another".into()), ..settings() };
     let no_credit = SimulatorSettings { quota: Some(usd("0")), ..settings() };
-    for (settings, hint) in
-        [(wrong_key, "--api-key-env"), (no_model, "model"), (no_credit, "credit")]
-    {
+    let small_limit = SimulatorSettings { tpm: Some(3_000), ..settings() };
+    for (settings, hint) in [
+        (wrong_key, "--api-key-env"),
+        (no_model, "model"),
+        (no_credit, "credit"),
+        (small_limit, "--max-output-tokens"),
+    ] {
         let (place, server) = (Place::new(), Server::start(settings));
         let ended = place.generate(&server, &["--target", "50", "--budget", "5"]);
         ended.assert_code(1).assert_says("hint: ").assert_says(hint);
@@ -66,6 +70,7 @@ fn credit_that_runs_out_ends_the_run_and_keeps_what_is_there() {
     let status = place.status();
     assert!(status["accepted"].as_u64().unwrap() > 10);
     assert_eq!(money(&status, "spent_usd"), server.bill().cost);
+    assert!(server.bill().cost <= usd("0.02"), "{:?}", server.bill());
 }
 
 #[test]
@@ -74,7 +79,10 @@ fn a_pool_that_keeps_to_the_limits_is_never_refused() {
     let (place, server) = (Place::new(), Server::start(limits));
     let args = ["--target", "300", "--budget", "5", "--rpm", "1200", "--tpm", "8000000"];
     place.generate(&server, &args).assert_code(0);
-    assert_eq!(server.bill().refused, 0);
+    let bill = server.bill();
+    assert_eq!(bill.refused, 0);
+    assert!(bill.peak_offered_requests_per_minute <= 1_200, "{bill:?}");
+    assert!(bill.peak_offered_tokens_per_minute <= 8_000_000, "{bill:?}");
 }
 
 #[test]

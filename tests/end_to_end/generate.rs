@@ -45,6 +45,35 @@ fn a_simulated_run_that_goes_on_gets_new_answers() {
 }
 
 #[test]
+fn chinese_seeds_bring_chinese_tasks_that_repeat_themselves_slowly() {
+    let place = Place::new();
+    let seeds: Vec<_> = [
+        ("解释一下潮汐是怎么形成的。", "潮汐主要由月球和太阳的引力引起，海水随之涨落。"),
+        ("写一首关于秋天的短诗。", "落叶铺满小路，凉风吹过树梢，大雁向南飞去。"),
+        ("给出三条保持健康的建议。", "按时睡觉，多吃蔬菜，每天坚持锻炼。"),
+        ("说明怎样给自行车补胎。", "拆下轮胎，找到破洞，打磨后贴上补片，再充气检查。"),
+    ]
+    .map(|(instruction, output)| json!({"instruction": instruction, "output": output}))
+    .into();
+    place.write("seeds.json", json!(seeds).to_string());
+    for template in ["json", "alpaca"] {
+        let base = ["generate", "--run", "run", "--provider", "simulated", "--target", "400"];
+        let seeds = ["--seeds", "seeds.json", "--num-examples", "3", "--template", template];
+        let rest = [&seeds[..], &["--simulated-latency-ms", "0"]].concat();
+        place.run(&[&base[..], &rest[..]].concat()).assert_code(0);
+        for task in place.export() {
+            let instruction = task["instruction"].as_str().unwrap();
+            assert!(instruction.chars().any(|c| c > '\u{4e00}'), "{instruction}");
+        }
+        let status = place.status();
+        let duplicates = status["rejections"]["novelty"]["rouge-l-unicode"].as_f64().unwrap();
+        let share = duplicates / status["candidates"].as_f64().unwrap();
+        assert!((0.05..0.3).contains(&share), "{status}");
+        std::fs::remove_dir_all(place.path("run")).unwrap();
+    }
+}
+
+#[test]
 fn a_run_reaches_its_target_exactly_and_its_ledger_is_the_bill() {
     let (place, server) = (Place::new(), Server::start(settings()));
     place.generate(&server, &["--target", "150", "--budget", "5"]).assert_code(0);

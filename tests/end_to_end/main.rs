@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "nothing outside this test binary can reach it anyway")]
 
 mod crash;
+mod dedup;
 mod faults;
 mod generate;
 mod inputs;

@@ -56,30 +56,67 @@ fn numbered_start(text: &str) -> Option<u32> {
 fn asked_count(text: &str) -> Option<u32> {
     let mut found = None;
     let mut number: Option<(u32, usize)> = None;
-    for word in text.split(|c: char| c.is_whitespace() || is_cjk_break(c)) {
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        if let Some((value, between)) = number.as_mut() {
-            if is_task_word(bare) {
-                found = Some(*value);
-                number = None;
-            } else {
-                *between += 1;
+    for word in words(text) {
+        match word {
+            Word::Number(digits) => number = small_number(digits).map(|value| (value, 0)),
+            Word::SentenceEnd => number = None,
+            Word::Letters(letters) if is_task_word(letters) => {
+                found = number.take().map(|(value, _)| value).or(found);
+            }
+            Word::Letters(_) => {
+                number = number.map(|(value, between)| (value, between + 1));
                 number = number.filter(|&(_, between)| between <= WORDS_BETWEEN);
             }
-        }
-        let head = bare.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let digits = head.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        if let Ok(value @ 1..=100) = digits.parse::<u32>() {
-            // In Chinese the noun is part of the same run of characters: "12个新任务".
-            let glued = bare.strip_prefix(head).is_some_and(|noun| noun.contains("任务"));
-            if glued { found = Some(value) } else { number = Some((value, 0)) }
         }
     }
     found
 }
 
-fn is_cjk_break(c: char) -> bool {
-    matches!(c, '，' | '。' | '、' | '：' | '；' | '“' | '”')
+enum Word<'a> {
+    Number(&'a str),
+    Letters(&'a str),
+    SentenceEnd,
+}
+
+/// Runs of digits and runs of letters; digits and letters that touch are two words, as in "12个".
+fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let first = rest.chars().next()?;
+            let kind = kind_of(first);
+            let end = rest.find(|c| kind_of(c) != kind).unwrap_or(rest.len());
+            let (word, after) = rest.split_at_checked(end)?;
+            rest = after;
+            match kind {
+                Kind::Digit => return Some(Word::Number(word)),
+                Kind::Letter => return Some(Word::Letters(word)),
+                Kind::SentenceEnd => return Some(Word::SentenceEnd),
+                Kind::Other => {}
+            }
+        }
+    })
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Digit,
+    Letter,
+    SentenceEnd,
+    Other,
+}
+
+fn kind_of(c: char) -> Kind {
+    match c {
+        '0'..='9' => Kind::Digit,
+        '.' | '!' | '?' | ';' | ':' | '。' | '！' | '？' | '；' | '：' => Kind::SentenceEnd,
+        _ if c.is_alphabetic() => Kind::Letter,
+        _ => Kind::Other,
+    }
+}
+
+fn small_number(digits: &str) -> Option<u32> {
+    digits.parse().ok().filter(|number| (1..=100).contains(number))
 }
 
 fn is_task_word(word: &str) -> bool {
@@ -89,9 +126,10 @@ fn is_task_word(word: &str) -> bool {
 /// Chinese when the examples, or the whole prompt when it has none, are mostly Chinese. A Chinese
 /// character says about as much as three Latin letters.
 fn language(texts: &[&str]) -> Language {
+    // The last ones are the examples: an earlier message can show what an answer looks like.
+    let examples = texts.iter().rev().find_map(|text| examples(text));
     let (mut chinese, mut latin) = (0_usize, 0_usize);
-    let joined = texts.join("\n");
-    for c in examples(&joined).chars() {
+    for c in examples.map_or_else(|| texts.join("\n"), str::to_owned).chars() {
         if matches!(c, '\u{4e00}'..='\u{9fff}') {
             chinese += 1;
         } else if c.is_ascii_alphabetic() {
@@ -101,10 +139,10 @@ fn language(texts: &[&str]) -> Language {
     if chinese * 3 > latin { Language::Chinese } else { Language::English }
 }
 
-/// The prompt from its first in-context example on.
-fn examples(text: &str) -> &str {
+/// A text from its first in-context example on.
+fn examples(text: &str) -> Option<&str> {
     let start = ["Instruction:", "\"instruction\""].iter().filter_map(|mark| text.find(mark)).min();
-    start.and_then(|start| text.get(start..)).unwrap_or(text)
+    text.get(start?..)
 }
 
 #[cfg(test)]
@@ -131,6 +169,8 @@ mod tests {
             ("请再写 7 个新任务。", 7),
             ("请写12个任务，要有新意。", 12),
             ("Write 101 tasks", DEFAULT_TASKS),
+            ("Write 10-15 tasks.", 15),
+            ("Write 9 tasks. The 3. Tasks differ.", 9),
             ("Write 5 short poems and also, if you have the time, some tasks", DEFAULT_TASKS),
             ("hello", DEFAULT_TASKS),
             ("", DEFAULT_TASKS),
@@ -144,6 +184,11 @@ mod tests {
     fn the_examples_decide_the_language() {
         let rules = "Write diverse tasks. ".repeat(30);
         for (examples, language) in [
+            (
+                "1. Instruction: 解释一下什么是潮汐发电。\n1. Input:\n<noinput>\n1. Output:\n潮汐发电\
+                是利用海水涨落的能量来发电，它不消耗燃料，也不产生废气。\n2. Instruction:",
+                Language::Chinese,
+            ),
             ("1. Instruction: 解释一下什么是潮汐发电。\n2. Instruction:", Language::Chinese),
             ("1. Instruction: Translate 你好 into English.\n2. Instruction:", Language::English),
             ("{\"instruction\":\"写一首关于秋天的短诗\",\"input\":\"\"}", Language::Chinese),
@@ -151,6 +196,9 @@ mod tests {
         ] {
             let prompt = format!("{rules}{examples}");
             assert_eq!(Ask::read(&[&prompt], false).language, language, "{examples}");
+            // Rules that show the format, in a message of their own, are not examples.
+            let system = format!("{{\"instruction\": \"...\"}} {rules}");
+            assert_eq!(Ask::read(&[&system, examples], false).language, language, "{examples}");
         }
     }
 }

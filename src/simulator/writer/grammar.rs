@@ -153,7 +153,16 @@ impl Expansion<'_> {
         for part in parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Slot { list, variant } => self.write_slot(*list, *variant, depth, out),
+                Part::Slot { list, variant } => {
+                    // A pattern that is one slot leaves the matter to the slot's own entry, which
+                    // may be code.
+                    let capital = parts.len() > 1 && begins_sentence(out);
+                    let start = out.len();
+                    self.write_slot(*list, *variant, depth, out);
+                    if capital {
+                        capitalise_at(out, start);
+                    }
+                }
             }
         }
     }
@@ -165,12 +174,8 @@ impl Expansion<'_> {
             return;
         };
         let start = out.len();
-        let starts_sentence = begins_sentence(out);
         self.write(&pattern.parts, depth + 1, out);
         mend_article(out, start);
-        if starts_sentence {
-            capitalise_at(out, start);
-        }
     }
 
     /// The entry that stands for `variant` of `list` in this task: not one that another variant has.
@@ -224,7 +229,7 @@ mod tests {
     use super::*;
 
     const SMALL: &str = "# a comment\n[fruit]\napple | pear\nplum\n[dish]\na {fruit} pie\n\
-        [task]\nBake {dish} with {fruit2}, {fruit} and {fruit3}. {fruit}s rot. => {fruit}: {nothing} {\\n}\n";
+        [task]\nBake {dish} with {fruit2}, {fruit} and {fruit3}. Eat. => {fruit}: {nothing} {\\n}\n";
 
     #[test]
     fn a_name_keeps_its_entry_and_its_variants_differ() {
@@ -233,7 +238,7 @@ mod tests {
         for seed in 0..50 {
             let (instruction, material) = grammar.expansion(Rng::with_seed(seed)).task(list);
             let fruit = material.split(':').next().expect("a first part").to_lowercase();
-            assert!(instruction.contains(&format!("{fruit} pie")), "{instruction}");
+            assert!(instruction.contains(&format!(" {fruit} pie")), "{instruction}");
             assert!(instruction.contains(&format!(", {fruit} and ")), "{instruction}");
             for each in ["apple", "pear", "plum"] {
                 assert!(instruction.contains(each), "{instruction}");
@@ -248,6 +253,13 @@ mod tests {
         let list = grammar.list("task").expect("the list exists");
         let (instruction, _) = grammar.expansion(Rng::with_seed(1)).task(list);
         assert_eq!(instruction, "An owl saw owl. Owls are rare");
+    }
+
+    #[test]
+    fn what_stands_alone_is_left_as_it_is() {
+        let grammar = Grammar::parse("[code]\nlet x = 1;\n[task]\nRead this. => {code}");
+        let list = grammar.list("task").expect("the list exists");
+        assert_eq!(grammar.expansion(Rng::with_seed(1)).task(list).1, "let x = 1;");
     }
 
     #[test]

@@ -1,0 +1,168 @@
+//! `csv`: rows of texts under a header.
+
+use std::io::{BufRead, Write};
+
+use csv::{Reader, ReaderBuilder, StringRecord, Terminator, Writer, WriterBuilder};
+
+use super::error::{DatasetError, Place};
+use super::record::{Content, Record};
+use super::source::Source;
+use super::{Batch, Format, MAX_RECORD_BYTES, Records, too_long};
+
+/// Comma-separated values, RFC 4180, with a header. Rows keep their texts; quotation marks are
+/// written only where they are needed. Semicolons or tabs in place of commas, and the line ends,
+/// are taken from the header line.
+#[derive(Debug)]
+pub(super) struct Csv;
+
+impl Format for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "rows under a header, separated by commas, semicolons or tabs"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["csv", "tsv"]
+    }
+
+    fn open<'w>(
+        &self,
+        source: Source,
+        out: &'w mut (dyn Write + Send),
+    ) -> Result<Box<dyn Records + 'w>, DatasetError> {
+        let file = source.name().to_owned();
+        let dialect = Dialect::of(source.head());
+        let mut input =
+            ReaderBuilder::new().delimiter(dialect.delimiter).from_reader(source.into_bytes());
+        let columns = input.headers().map_err(|error| problem(&file, 0, &error))?.clone();
+        let mut out = WriterBuilder::new()
+            .delimiter(dialect.delimiter)
+            .terminator(dialect.line_end)
+            .from_writer(out);
+        if !columns.is_empty() {
+            out.write_record(&columns).map_err(not_written)?;
+        }
+        Ok(Box::new(Table { file, input, out, columns, rows: Vec::new(), in_hand: 0, row: 0 }))
+    }
+}
+
+struct Table<'w> {
+    file: String,
+    input: Reader<Box<dyn BufRead + Send>>,
+    out: Writer<&'w mut (dyn Write + Send)>,
+    columns: StringRecord,
+    /// Room for rows, the first `in_hand` of it in use.
+    rows: Vec<StringRecord>,
+    in_hand: usize,
+    row: u64,
+}
+
+impl Table<'_> {
+    /// Reads the next row into the room of that index and says how many bytes it has; `None` at the
+    /// end of the file.
+    fn read_row(&mut self, index: usize) -> Result<Option<usize>, DatasetError> {
+        if index == self.rows.len() {
+            self.rows.push(StringRecord::new());
+        }
+        let Some(row) = self.rows.get_mut(index) else { return Ok(None) };
+        let is_there =
+            self.input.read_record(row).map_err(|error| problem(&self.file, self.row, &error))?;
+        if !is_there {
+            return Ok(None);
+        }
+        self.row += 1;
+        let bytes = row.as_slice().len();
+        if bytes > MAX_RECORD_BYTES {
+            return Err(too_long(&self.file, place(self.row, row)));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Records for Table<'_> {
+    fn advance(&mut self) -> Result<usize, DatasetError> {
+        let (mut rows, mut bytes) = (0, 0);
+        while Batch::has_room(rows, bytes) {
+            let Some(length) = self.read_row(rows)? else { break };
+            rows += 1;
+            bytes += length;
+        }
+        self.in_hand = rows;
+        Ok(rows)
+    }
+
+    fn record(&self, index: usize) -> Option<Record<'_>> {
+        let cells = self.rows.get(index).filter(|_row| index < self.in_hand)?;
+        let row = self.row - (self.in_hand - index) as u64 + 1;
+        let content = Content::Cells { columns: &self.columns, cells };
+        Some(Record { place: place(row, cells), content })
+    }
+
+    fn keep(&mut self, index: usize) -> Result<(), DatasetError> {
+        let Some(row) = self.rows.get(index) else { return Ok(()) };
+        self.out.write_record(row).map_err(not_written)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), DatasetError> {
+        self.out.flush().map_err(DatasetError::Output)
+    }
+}
+
+fn place(row: u64, cells: &StringRecord) -> Place {
+    Place { row, line: cells.position().map(csv::Position::line) }
+}
+
+/// How a file separates cells and rows.
+struct Dialect {
+    delimiter: u8,
+    line_end: Terminator,
+}
+
+impl Dialect {
+    /// Of commas, semicolons and tabs, what is most often in the first line.
+    fn of(head: &[u8]) -> Self {
+        let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut delimiter = (b',', 0);
+        for byte in *b",;\t" {
+            let found = first.split(|other| *other == byte).count() - 1;
+            if found > delimiter.1 {
+                delimiter = (byte, found);
+            }
+        }
+        let line_end =
+            if first.ends_with(b"\r") { Terminator::CRLF } else { Terminator::Any(b'\n') };
+        Self { delimiter: delimiter.0, line_end }
+    }
+}
+
+/// What is wrong after so many good rows.
+fn problem(file: &str, good_rows: u64, error: &csv::Error) -> DatasetError {
+    let file = file.to_owned();
+    let line = error.position().map(csv::Position::line);
+    let place = Some(Place { row: good_rows + 1, line });
+    match error.kind() {
+        csv::ErrorKind::Io(source) => DatasetError::NotReadable {
+            file,
+            source: std::io::Error::new(source.kind(), source.to_string()),
+        },
+        csv::ErrorKind::Utf8 { .. } => DatasetError::NotUtf8 { file, found: "not UTF-8", line },
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            let reason = format!(
+                "the row has {len} cells and the header {expected_len}: put texts with \
+                 separators or line breaks into quotation marks"
+            );
+            DatasetError::Malformed { file, place, reason }
+        }
+        _ => DatasetError::Malformed { file, place, reason: error.to_string() },
+    }
+}
+
+fn not_written(error: csv::Error) -> DatasetError {
+    DatasetError::Output(match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        other => std::io::Error::other(format!("{other:?}")),
+    })
+}

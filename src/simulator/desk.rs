@@ -1,0 +1,279 @@
+//! One request from admission to answer.
+//!
+//! What a request costs is booked before its answer leaves and before any latency: a client that
+//! goes away is billed all the same, as real providers bill it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::bill::{Bill, Books, Entry};
+use super::faults::Fault;
+use super::limits::{Limit, Minute, Standing, header_duration};
+use super::random::{Salt, stream};
+use super::refusal::Refusal;
+use super::reply::{self, number_header, text_header};
+use super::settings::SimulatorSettings;
+use super::wire::{self, Answer, Endpoint, Request};
+use super::writer::{Ask, Writer};
+use crate::usd::Usd;
+
+/// How often an answer that no schema binds comes in a code fence or after polite words.
+const LOOSE_SHARE: f64 = 0.2;
+/// The longest that a request with the fault `timeout` is held.
+const HELD: Duration = Duration::from_secs(600);
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    settings: SimulatorSettings,
+    writer: Writer,
+    books: Mutex<Books>,
+    minute: Mutex<Minute>,
+}
+
+/// The connection closes without an answer.
+#[derive(Debug)]
+pub(super) struct Dropped;
+
+/// Why there is no answer.
+enum NoAnswer {
+    Refused(Refusal),
+    Dropped,
+}
+
+/// A request that is let in, with the fault that it meets and its name.
+type Admitted = (Request, Option<(Fault, &'static str)>);
+
+/// Counts a request as under way until it is dropped.
+struct UnderWay<'a>(&'a Desk);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.books).leave();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    pub(super) fn new(settings: SimulatorSettings) -> Self {
+        let (books, minute) = (Mutex::default(), Mutex::default());
+        Self { settings, writer: Writer::new(), books, minute }
+    }
+
+    pub(super) fn bill(&self) -> Bill {
+        lock(&self.books).bill.clone()
+    }
+
+    pub(super) fn journal(&self) -> Value {
+        lock(&self.books).journal()
+    }
+
+    /// The name of the model that exists, or one that stands for any.
+    pub(super) fn model(&self) -> &str {
+        self.settings.model.as_deref().unwrap_or("simulated")
+    }
+
+    /// Answers a request for a completion.
+    pub(super) async fn serve(
+        &self,
+        endpoint: Endpoint,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Response, Dropped> {
+        let number = lock(&self.books).open();
+        let _under_way = UnderWay(self);
+        let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+        let entry = Entry {
+            number,
+            path: match endpoint {
+                Endpoint::Chat => "/v1/chat/completions",
+                Endpoint::Completions => "/v1/completions",
+            },
+            idempotency_key: key.unwrap_or_default().to_owned(),
+            ..Entry::default()
+        };
+        let answer = match self.admit(endpoint, number, headers, body) {
+            Ok((request, fault)) => self.answer(endpoint, &request, fault, entry.clone()).await,
+            Err(refusal) => Err(NoAnswer::Refused(refusal)),
+        };
+        match answer {
+            Ok(response) => Ok(response),
+            Err(NoAnswer::Dropped) => Err(Dropped),
+            Err(NoAnswer::Refused(refusal)) => {
+                let status = refusal.status.as_u16();
+                lock(&self.books).enter(Entry { status, fault: refusal.fault, ..entry }, true);
+                Ok(reply::refused(refusal))
+            }
+        }
+    }
+
+    /// Everything that can refuse a request before the model, in the order of a real API.
+    fn admit(
+        &self,
+        endpoint: Endpoint,
+        number: u64,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Admitted, Refusal> {
+        let request = wire::read(endpoint, body);
+        let tokens = request.as_ref().map_or(0, Request::tokens_at_admission);
+        lock(&self.books).offer(Instant::now(), tokens);
+        self.check_key(headers)?;
+        let request = request.map_err(Refusal::unreadable)?;
+        self.check_request(&request)?;
+        let fault = self.settings.faults.draw(self.settings.seed, number);
+        if let Some(refusal) = fault.and_then(|(kind, name)| Refusal::by_fault(kind, name)) {
+            return Err(refusal);
+        }
+        self.check_limits(&request)?;
+        Ok((request, fault))
+    }
+
+    /// Refuses a request without the right key.
+    pub(super) fn check_key(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(key) = &self.settings.api_key else { return Ok(()) };
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if given.and_then(|value| value.strip_prefix("Bearer ")) == Some(key) {
+            return Ok(());
+        }
+        Err(Refusal::wrong_key())
+    }
+
+    fn check_request(&self, request: &Request) -> Result<(), Refusal> {
+        if self.settings.model.as_ref().is_some_and(|model| *model != request.model) {
+            return Err(Refusal::no_model(&request.model));
+        }
+        let unsupported = |name: &&String| request.parameters.contains(name);
+        match self.settings.reject_params.iter().find(unsupported) {
+            Some(name) => Err(Refusal::unsupported(name)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_limits(&self, request: &Request) -> Result<(), Refusal> {
+        let (rpm, tpm) = (self.settings.rpm, self.settings.tpm);
+        let (now, tokens) = (Instant::now(), request.tokens_at_admission());
+        let mut minute = lock(&self.minute);
+        let admitted = minute.admit(now, tokens, rpm, tpm);
+        let (requests, counted) = (minute.requests(), minute.tokens());
+        drop(minute);
+        admitted.map_err(|reason| {
+            let headers = self.limit_headers(now);
+            Refusal::over_limit(&request.model, tokens, reason, headers)
+        })?;
+        lock(&self.books).admitted(requests, counted);
+        Ok(())
+    }
+
+    fn limit_headers(&self, now: Instant) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let mut minute = lock(&self.minute);
+        let limits = [
+            ("requests", self.settings.rpm, Limit::Requests as fn(u64) -> Limit),
+            ("tokens", self.settings.tpm, Limit::Tokens),
+        ];
+        for (what, most, limit) in limits {
+            let Some(most) = most else { continue };
+            let Standing { remaining, reset } = minute.standing(now, limit(most));
+            number_header(&mut headers, &format!("x-ratelimit-limit-{what}"), most.into());
+            number_header(&mut headers, &format!("x-ratelimit-remaining-{what}"), remaining.into());
+            let reset = header_duration(reset);
+            text_header(&mut headers, &format!("x-ratelimit-reset-{what}"), &reset);
+        }
+        headers
+    }
+
+    async fn answer(
+        &self,
+        endpoint: Endpoint,
+        request: &Request,
+        fault: Option<(Fault, &'static str)>,
+        entry: Entry,
+    ) -> Result<Response, NoAnswer> {
+        let number = entry.number;
+        let (kind, fault) = (fault.map(|(kind, _)| kind), fault.map_or("", |(_, name)| name));
+        if kind == Some(Fault::DropBefore) {
+            lock(&self.books).enter(Entry { fault, ..entry }, true);
+            return Err(NoAnswer::Dropped);
+        }
+        let (text, finish_reason) = self.text(request, kind, number);
+        let (prompt, completion) = (request.prompt_tokens(), wire::tokens(text.len()));
+        let booked = Entry {
+            status: if kind.is_some_and(Fault::is_silent) { 0 } else { 200 },
+            billed: true,
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            cost: self.cost(prompt, completion),
+            fault,
+            ..entry
+        };
+        self.charge(booked, kind.is_none_or(Fault::is_whole)).map_err(NoAnswer::Refused)?;
+        self.wait(number, kind).await;
+        if kind.is_some_and(Fault::is_silent) {
+            return Err(NoAnswer::Dropped);
+        }
+        let usage = match kind {
+            Some(Fault::NoUsage) => Value::Null,
+            Some(Fault::NegativeUsage) => json!({"prompt_tokens": -1, "completion_tokens": -1}),
+            _ => wire::usage(prompt, completion),
+        };
+        let model = &request.model;
+        let answer = Answer { number, model, text: &text, finish_reason, usage };
+        let mut headers = self.limit_headers(Instant::now());
+        text_header(&mut headers, "x-request-id", &format!("simulated-{number}"));
+        Ok(reply::answer(kind, headers, answer.to_json(endpoint)))
+    }
+
+    /// Bills an answer, unless the bill would pass the account's credit.
+    fn charge(&self, entry: Entry, whole: bool) -> Result<(), Refusal> {
+        let mut books = lock(&self.books);
+        if !books.affords(entry.cost, self.settings.quota) {
+            return Err(Refusal::no_credit());
+        }
+        books.enter(entry, whole);
+        Ok(())
+    }
+
+    fn text(&self, request: &Request, kind: Option<Fault>, number: u64) -> (String, &'static str) {
+        let written = match kind {
+            Some(Fault::Empty) => String::new(),
+            Some(Fault::Refusal) => "I'm sorry, but I can't help with that. (simulated)".to_owned(),
+            _ => {
+                let texts: Vec<&str> = request.texts.iter().map(String::as_str).collect();
+                let ask = Ask::read(&texts, request.strict);
+                self.writer.write(ask, self.settings.seed, number, LOOSE_SHARE)
+            }
+        };
+        let (mut text, reason) = wire::limit_text(written, &request.stop, request.max_tokens);
+        if kind == Some(Fault::Length) {
+            let half = text.len() / 2;
+            wire::cut(&mut text, half);
+            return (text, "length");
+        }
+        (text, reason)
+    }
+
+    fn cost(&self, prompt: u64, completion: u64) -> Usd {
+        let output = self.settings.price_out.saturating_mul(completion);
+        self.settings.price_in.saturating_mul(prompt).saturating_add(output)
+    }
+
+    async fn wait(&self, number: u64, kind: Option<Fault>) {
+        if kind == Some(Fault::Timeout) {
+            tokio::time::sleep(HELD).await;
+        }
+        if self.settings.latency_ms > 0 {
+            let spread = 0.7 + 0.6 * stream(self.settings.seed, Salt::Latency, number).f64();
+            let mean = Duration::from_millis(self.settings.latency_ms);
+            tokio::time::sleep(mean.mul_f64(spread)).await;
+        }
+    }
+}
