@@ -9,13 +9,15 @@ pub enum Stage {
     Parse,
     /// A rule about the text itself.
     Filter,
+    /// Has text of a benchmark that the data must not contain.
+    Contaminated,
     /// Too similar to a task already in the pool.
     Novelty,
 }
 
 impl Stage {
     /// Every stage, in the order of the flow.
-    pub const ALL: [Self; 3] = [Self::Parse, Self::Filter, Self::Novelty];
+    pub const ALL: [Self; 4] = [Self::Parse, Self::Filter, Self::Contaminated, Self::Novelty];
 
     /// The stage of that name.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -27,6 +29,7 @@ impl Stage {
         match self {
             Self::Parse => "parse",
             Self::Filter => "filter",
+            Self::Contaminated => "contaminated",
             Self::Novelty => "novelty",
         }
     }

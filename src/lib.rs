@@ -16,14 +16,15 @@
 //! | 7 | journal the response, settle | [`store`], [`ledger`] |
 //! | 8 | parse | [`template`] |
 //! | 9 | filter | [`filter`] |
-//! | 10 | check novelty | [`novelty`] |
+//! | 10 | check for benchmarks, and novelty | [`novelty`], [`benchmark`] |
 //! | 11 | accept; export; report | [`pipeline`], [`export`], [`report`] |
 //!
 //! # The layers
 //!
 //! ```text
 //! main -> cli -> pipeline -> config
-//!   -> { pool template ledger limit provider store filter novelty dataset export report simulator }
+//!   -> { pool template ledger limit provider store filter novelty benchmark dataset
+//!        export report simulator }
 //!   -> { task chat usd event summary }
 //! ```
 //!
@@ -36,6 +37,7 @@ pub mod summary;
 pub mod task;
 pub mod usd;
 
+pub mod benchmark;
 pub mod dataset;
 pub mod export;
 pub mod filter;

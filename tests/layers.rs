@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 6] = [
         "store",
         "filter",
         "novelty",
+        "benchmark",
         "dataset",
         "export",
         "report",

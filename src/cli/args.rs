@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
-use crate::config::{Money, Settings, provider_names};
+use crate::config::{Money, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
 use crate::novelty::{Compared, SIMILARITIES};
@@ -69,6 +69,17 @@ fn exporters() -> PossibleValuesParser {
 
 fn templates() -> PossibleValuesParser {
     PossibleValuesParser::new(TEMPLATES.iter().map(|t| t.name()))
+}
+
+/// Beside the names themselves, combinations of them are values.
+fn similarity_help() -> String {
+    let each = SIMILARITIES.iter().map(|s| format!("- {}: {}\n", s.name(), s.about()));
+    format!(
+        "The similarity of the novelty check, or several as in rouge-l+minhash@0.8, where a \
+         duplicate by any of them is one and @ gives a threshold\n{}\
+         [default: rouge-l, or rouge-l-unicode by the seeds]",
+        each.collect::<String>()
+    )
 }
 
 pub(super) fn similarities() -> PossibleValuesParser {
@@ -181,10 +192,9 @@ settings_args! {
     /// Send a response schema with each request [default: where the model takes one]
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RESPONSE_SCHEMA")]
     response_schema: (bool),
-    /// The similarity of the novelty check [default: rouge-l, or rouge-l-unicode by the seeds]
-    #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = similarities())]
+    #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = check_similarity, help = similarity_help())]
     similarity: (String),
-    /// More similar than this is a duplicate [default: 0.7]
+    /// More similar than this is a duplicate, by the first similarity [default: 0.7 for rouge-l]
     #[arg(long, value_name = "F", env = "INSTRUCTMILL_THRESHOLD", allow_negative_numbers = true)]
     threshold: (f64),
     /// Which text must be novel [default: instruction]
@@ -193,6 +203,9 @@ settings_args! {
     /// Store the most similar task with accepted tasks too; compares each with most of the pool
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RECORD_NEAREST")]
     record_nearest: (bool),
+    /// Benchmarks that the data must not contain: JSONL, JSON, or plain text with one text a line
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    decontaminate: (Vec<PathBuf>),
     /// Seeds all random choices of the run [default: 0]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_SEED", allow_negative_numbers = true)]
     seed: (u64),
@@ -246,8 +259,8 @@ pub(super) struct ReplayArgs {
     /// Accepted tasks wanted, instead of the run's target
     #[arg(long, value_name = "N")]
     pub(super) target: Option<u64>,
-    /// Another similarity
-    #[arg(long, value_parser = similarities())]
+    /// Another similarity, or several as in rouge-l+minhash@0.8
+    #[arg(long, value_parser = check_similarity)]
     pub(super) similarity: Option<String>,
     /// Another threshold
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
@@ -255,6 +268,9 @@ pub(super) struct ReplayArgs {
     /// Another text to compare
     #[arg(long, value_parser = compared())]
     pub(super) compare: Option<String>,
+    /// Other benchmarks that the data must not contain
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) decontaminate: Option<Vec<PathBuf>>,
     /// Look for the most similar task of accepted tasks too
     #[arg(long, value_name = "BOOL")]
     pub(super) record_nearest: Option<bool>,

@@ -148,8 +148,12 @@ fn describe(plan: &Plan, run: &Path) -> String {
     let (accepted, target) = (count(plan.accepted), count(plan.target));
     let seeds = count(plan.seeds as u64);
     row("tasks", format!("{accepted} of {target} wanted are there; {seeds} seed tasks"));
-    let rule = format!("{} above {} is a duplicate", plan.similarity, plan.threshold);
-    row("rules", format!("template {}; {rule}", plan.template));
+    let rule = format!("{} is a duplicate", plan.duplicates);
+    let benchmarks = match plan.benchmarks {
+        0 => String::new(),
+        texts => format!("; free of {} benchmark texts", count(texts as u64)),
+    };
+    row("rules", format!("template {}; {rule}{benchmarks}", plan.template));
     row(
         "estimate",
         format!(

@@ -46,6 +46,7 @@ fn changed(args: &ReplayArgs) -> Settings {
         similarity: args.similarity.clone(),
         threshold: args.threshold,
         compare: args.compare.clone(),
+        decontaminate: args.decontaminate.clone(),
         record_nearest: args.record_nearest,
         disable_filters: args.disable_filters.clone(),
         min_words: args.min_words,

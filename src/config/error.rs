@@ -1,6 +1,7 @@
 //! What can be wrong with a configuration, and the mend.
 
 use super::settings::Change;
+use crate::benchmark::BenchmarkError;
 use crate::filter::FilterError;
 use crate::ledger::{PriceError, PriceTableError};
 use crate::pool::SeedError;
@@ -67,6 +68,9 @@ pub enum ConfigError {
     /// The seed tasks.
     #[error(transparent)]
     Seeds(#[from] SeedError),
+    /// The benchmarks.
+    #[error(transparent)]
+    Benchmarks(#[from] BenchmarkError),
     /// The filters.
     #[error(transparent)]
     Filters(#[from] FilterError),
@@ -76,6 +80,18 @@ pub enum ConfigError {
     /// The run began with other settings.
     #[error("the run began with other settings: {}", list(.0))]
     Changed(Vec<Change>),
+    /// The run began with other benchmarks, or none.
+    #[error(
+        "the run began with {}, and --decontaminate names {}",
+        if *.before { "other benchmark texts" } else { "no benchmark" },
+        if *.now { "other ones now" } else { "none now" }
+    )]
+    BenchmarksChanged {
+        /// Whether there were any.
+        before: bool,
+        /// Whether there are any.
+        now: bool,
+    },
     /// The run began with other seed tasks.
     #[error("the run began with other seed tasks than {path} holds now")]
     SeedsChanged {
@@ -88,7 +104,7 @@ impl ConfigError {
     /// What a person can do about it; empty when the message says it already.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Changed(_) | Self::SeedsChanged { .. } => {
+            Self::Changed(_) | Self::SeedsChanged { .. } | Self::BenchmarksChanged { .. } => {
                 "the tasks of a run follow from one configuration: start another run with a new \
                  --run directory, or derive this one again with `instructmill replay`"
             }

@@ -13,12 +13,14 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::benchmark::Benchmarks;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
-use crate::novelty::{Compared, Similarity};
+use crate::novelty::{Combination, Compared};
 use crate::pool::SeedFile;
 use crate::provider::{ApiKey, Provider, Quirks};
 use crate::template::Template;
@@ -27,13 +29,15 @@ use crate::usd::Usd;
 pub use error::ConfigError;
 pub use file::{FileError, read_settings};
 pub use money::Money;
-pub use resolve::{Environment, SIMULATED, provider_names};
+pub use resolve::{Environment, SIMULATED, check_similarity, provider_names};
 pub use settings::{Change, Settings};
 
 /// The version of the stored settings' meaning.
 pub const SETTINGS_KEY: &str = "settings";
 /// The name under which a run stores the SHA-256 of its seed file.
 pub const SEEDS_KEY: &str = "seeds_sha256";
+/// The name under which a run stores the SHA-256 of its benchmarks' texts.
+pub const BENCHMARKS_KEY: &str = "benchmarks_sha256";
 
 /// A run's configuration, with nothing left open.
 #[derive(Debug)]
@@ -130,10 +134,12 @@ pub struct RequestConfig {
 pub struct Rules {
     /// The filters.
     pub filters: FilterSettings,
-    /// The similarity of the novelty check.
-    pub similarity: &'static dyn Similarity,
-    /// A candidate more similar than this to a task in the pool is a duplicate.
-    pub threshold: f64,
+    /// The texts that the data must not contain.
+    pub benchmarks: Arc<Benchmarks>,
+    /// An instruction with a ROUGE-L above this to one of them contains it.
+    pub benchmark_threshold: f64,
+    /// What makes a candidate a duplicate of a task in the pool.
+    pub duplicates: Combination,
     /// The text that is compared.
     pub compared: Compared,
     /// Whether the most similar task is looked for even when a candidate is no duplicate.

@@ -1,13 +1,15 @@
 //! From settings to a configuration: defaults, checks, and what follows from what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::suggestion;
 use super::prices::{self, Priced, REHEARSED_MODEL};
 use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source};
+use crate::benchmark::Benchmarks;
 use crate::filter::{FilterChain, FilterSettings};
 use crate::limit::Limits;
-use crate::novelty::{self, Compared, SIMILARITIES, Similarity};
+use crate::novelty::{Combination, CombinationError, Compared};
 use crate::pool::{self, SeedFile};
 use crate::provider::{self, ApiKey, PROVIDERS, Provider, Quirks};
 use crate::template::{self, TEMPLATES, Template};
@@ -17,10 +19,10 @@ use crate::usd::Usd;
 pub const SIMULATED: &str = "simulated";
 /// As Alpaca's `num_instructions_to_generate`.
 const DEFAULT_TARGET: u64 = 100;
+/// The ROUGE-L that tells a benchmark's text, in a run that does not compare by ROUGE-L.
+const BENCHMARK_THRESHOLD: f64 = 0.7;
 const DEFAULT_CONCURRENCY: u32 = 32;
 const MAX_CONCURRENCY: u32 = 10_000;
-/// As Alpaca's and Self-Instruct's.
-const DEFAULT_THRESHOLD: f64 = 0.7;
 /// What a simulated run may "spend" when nothing is said.
 const SIMULATED_BUDGET: &str = "5";
 /// More than this cannot be meant, and keeps sums of money far from their limits.
@@ -260,31 +262,54 @@ fn rules(
 ) -> Result<Rules, ConfigError> {
     let default = if pool::mostly_ascii(&seeds.tasks) { "rouge-l" } else { "rouge-l-unicode" };
     let name = settings.similarity.get_or_insert_with(|| default.to_owned()).clone();
-    let similarity = similarity(&name)?;
-    let threshold = *settings.threshold.get_or_insert(DEFAULT_THRESHOLD);
-    if !(threshold > 0.0 && threshold <= 1.0) {
-        return Err(value("threshold", format!("{threshold} is not above 0 and at most 1")));
-    }
+    let duplicates = duplicates(&name, settings.threshold)?;
+    settings.similarity = Some(duplicates.to_text());
+    settings.threshold = Some(duplicates.first().threshold);
     let compared = settings.compare.get_or_insert_with(|| "instruction".to_owned());
     let compared = Compared::by_name(compared)
         .ok_or_else(|| unknown("compare", compared, &Compared::NAMES.map(|(name, _)| name)))?;
     let record_nearest = *settings.record_nearest.get_or_insert(false);
+    let has = |name| duplicates.parts().iter().any(|part| part.similarity.name() == name);
     let originals = FilterSettings::default();
     let filters = FilterSettings {
         disabled: settings.disable_filters.get_or_insert_default().clone(),
         min_words: *settings.min_words.get_or_insert(narrow(originals.min_words)) as usize,
         max_words: *settings.max_words.get_or_insert(narrow(originals.max_words)) as usize,
         keywords: settings.keywords.clone(),
-        unicode: name == "rouge-l-unicode",
+        unicode: !has("rouge-l") && (has("rouge-l-unicode") || default == "rouge-l-unicode"),
         content: template.defaults().content_filters,
     };
     FilterChain::new(&filters)?;
-    Ok(Rules { filters, similarity, threshold, compared, record_nearest })
+    let benchmarks = Benchmarks::read(settings.decontaminate.get_or_insert_default())?;
+    let rouge =
+        duplicates.parts().iter().find(|part| part.similarity.name().starts_with("rouge-l"));
+    let benchmark_threshold = rouge.map_or(BENCHMARK_THRESHOLD, |part| part.threshold);
+    Ok(Rules {
+        filters,
+        benchmarks: Arc::new(benchmarks),
+        benchmark_threshold,
+        duplicates,
+        compared,
+        record_nearest,
+    })
 }
 
-fn similarity(name: &str) -> Result<&'static dyn Similarity, ConfigError> {
-    let names: Vec<&str> = SIMILARITIES.iter().map(|similarity| similarity.name()).collect();
-    novelty::by_name(name).ok_or_else(|| unknown("similarity", name, &names))
+fn duplicates(similarity: &str, threshold: Option<f64>) -> Result<Combination, ConfigError> {
+    Combination::parse(similarity, threshold).map_err(|error| {
+        // What stands in --similarity was read before, unless that alone is at fault.
+        let alone = Combination::parse(similarity, None).is_err();
+        let flag = if alone || threshold.is_none() { "similarity" } else { "threshold" };
+        value(flag, error.to_string())
+    })
+}
+
+/// Checks a value of `--similarity`: names joined by `+`, with `@` and a threshold where it is not
+/// the default.
+///
+/// # Errors
+/// [`CombinationError`].
+pub fn check_similarity(text: &str) -> Result<String, CombinationError> {
+    Combination::parse(text, None).map(|_| text.to_owned())
 }
 
 fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, ConfigError> {

@@ -28,6 +28,7 @@ macro_rules! settings {
             /// Takes from `other` what `self` leaves open.
             #[must_use]
             pub fn or(self, other: Self) -> Self {
+                let other = other.with_threshold_for(self.similarity.as_deref());
                 Self { $($key: self.$key.or(other.$key),)+ }
             }
         }
@@ -91,14 +92,17 @@ settings! {
     /// Whether the response schema is sent with each request; decided by the model's facts when
     /// left out.
     response_schema: bool,
-    /// The similarity of the novelty check: `rouge-l` or `rouge-l-unicode`.
+    /// The similarities of the novelty check, such as `rouge-l` or `rouge-l+minhash@0.8`.
     similarity: String,
-    /// A candidate more similar than this to a task in the pool is a duplicate.
+    /// A candidate more similar than this to a task in the pool is a duplicate, by the first
+    /// similarity.
     threshold: f64,
     /// Which text must be novel: `instruction`, `instruction+input` or `all`.
     compare: String,
     /// Whether the most similar task is stored with accepted tasks too, and not with duplicates only.
     record_nearest: bool,
+    /// Benchmark files: what they hold must not be in the data.
+    decontaminate: Vec<PathBuf>,
     /// Seeds all random choices of the run.
     seed: u64,
     /// Filter rules to switch off.
@@ -163,6 +167,20 @@ impl Settings {
             .collect()
     }
 
+    /// Without a threshold that was meant for another similarity than the one chosen since, or that
+    /// was written behind its name since.
+    fn with_threshold_for(mut self, chosen: Option<&str>) -> Self {
+        let first = |text: &str| text.split('+').next().unwrap_or_default().to_owned();
+        let name = |text: &str| text.split('@').next().unwrap_or_default().trim().to_owned();
+        if let Some(chosen) = chosen.map(first) {
+            let own = self.similarity.as_deref().map(|own| name(&first(own)));
+            if chosen.contains('@') || own.is_some_and(|own| own != name(&chosen)) {
+                self.threshold = None;
+            }
+        }
+        self
+    }
+
     /// The settings as a JSON object.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
@@ -179,6 +197,31 @@ mod tests {
         let file = Settings { target: Some(9), rpm: Some(60), ..Settings::default() };
         let merged = flags.or(file);
         assert_eq!((merged.target, merged.rpm, merged.tpm), (Some(5), Some(60), None));
+    }
+
+    #[test]
+    fn a_threshold_stays_with_its_similarity() {
+        let settings = |similarity: &str, threshold| Settings {
+            similarity: Some(similarity.to_owned()).filter(|text| !text.is_empty()),
+            threshold,
+            ..Settings::default()
+        };
+        for (now, before, threshold) in [
+            ("", "rouge-l", Some(0.6)),
+            ("rouge-l", "rouge-l", Some(0.6)),
+            ("rouge-l", "", Some(0.6)),
+            ("rouge-l+minhash", "rouge-l+minhash@0.65", Some(0.6)),
+            ("minhash", "rouge-l", None),
+            ("minhash", "rouge-l+minhash@0.8", None),
+            ("rouge-l@0.5", "rouge-l", None),
+        ] {
+            let merged = settings(now, None).or(settings(before, Some(0.6)));
+            assert_eq!(merged.threshold, threshold, "{now} over {before}");
+            assert_eq!(
+                settings(now, Some(0.4)).or(settings(before, Some(0.6))).threshold,
+                Some(0.4)
+            );
+        }
     }
 
     #[test]

@@ -24,8 +24,10 @@ fn without_a_key_or_a_model_the_run_is_simulated() {
     let config = resolve(Settings::default()).unwrap();
     assert!(config.source.is_simulated());
     assert_eq!(config.budget, Some("5".parse().unwrap()));
-    assert_eq!((config.target, config.rules.threshold), (100, 0.7));
-    assert_eq!(config.rules.similarity.name(), "rouge-l");
+    assert_eq!(
+        (config.target, config.rules.duplicates.to_string()),
+        (100, "rouge-l above 0.7".into())
+    );
     assert_eq!(config.request.template.name(), "json");
 }
 
@@ -77,7 +79,7 @@ fn mistakes_are_answered_before_anything_is_sent() {
     );
     insta::assert_snapshot!(
         error(Settings { threshold: Some(f64::NAN), ..real() }),
-        @"--threshold: NaN is not above 0 and at most 1"
+        @"--threshold: `NaN` is no threshold for `rouge-l`: give a number above 0 and at most 1, as in rouge-l@0.7"
     );
     insta::assert_snapshot!(
         error(Settings { price_in: money("1"), ..real() }),

@@ -1,23 +1,32 @@
 //! Novelty: whether a candidate is too similar to a task already in the pool.
 //!
 //! A [`Similarity`] scores two texts; its [`NoveltyIndex`] holds every text of the pool and judges
-//! a new one against all of them, exactly: the verdict and the nearest text are those of a scan
-//! over all pairs, however the index finds them. Nothing here does I/O.
+//! a new one against all of them. Nothing here does I/O.
 //!
-//! Both similarities are ROUGE-L, as Stanford Alpaca uses it, and differ in what a token is:
+//! Two similarities are ROUGE-L, as Stanford Alpaca uses it, and exact: the verdict and the nearest
+//! text are those of a scan over all pairs, however the index finds them. They differ in what a
+//! token is:
 //!
 //! - `rouge-l` cuts a text as Python's `rouge_score` does, so its verdicts are the original's,
 //!   down to the rounding of scores that equal the threshold. It sees only ASCII letters and
 //!   digits: a text in another script has no tokens and is never a duplicate.
 //! - `rouge-l-unicode` cuts a text into the words of any script.
+//!
+//! The third, `minhash`, compares runs of characters, whatever their order, and is approximate: what
+//! it calls a duplicate is one, and it overlooks a few.
+//!
+//! A [`Combination`] asks several of them.
 
+mod combination;
 mod compared;
+mod contamination;
 mod cutoff;
 mod entries;
 mod exhaustive;
 mod index;
 mod lcs;
 mod listing;
+mod minhash;
 mod postings;
 mod rouge_l;
 mod signature;
@@ -27,8 +36,11 @@ mod vocabulary;
 
 use std::fmt::Debug;
 
+pub use self::combination::{Combination, CombinationError, CombinedIndex, Duplicate, Part};
 pub use self::compared::Compared;
+pub use self::contamination::{Contamination, Overlap};
 
+use self::minhash::MinHash;
 use self::rouge_l::RougeL;
 use self::tokenize::Tokenizer;
 
@@ -40,16 +52,19 @@ pub trait Similarity: Debug + Send + Sync {
     /// One line for `--help`.
     fn about(&self) -> &'static str;
 
+    /// The threshold where none is given, a number from 0.0 to 1.0.
+    fn default_threshold(&self) -> f64;
+
     /// An empty index in which a text is a duplicate when its score with any entry is above
     /// `threshold`, a number from 0.0 to 1.0. At 1.0 nothing is a duplicate.
     fn index(&self, threshold: f64) -> Box<dyn NoveltyIndex>;
 
-    /// An index with the same answers that compares a text with every entry: the definition, to
-    /// measure and to test [`Self::index`] against.
+    /// An index that compares a text with every entry: the definition, to measure and to test
+    /// [`Self::index`] against, whose answers are the same unless the similarity says what it misses.
     fn exhaustive(&self, threshold: f64) -> Box<dyn NoveltyIndex>;
 
-    /// How similar two texts are, from 0.0 (no token in common, or no tokens) to 1.0 (the same
-    /// tokens in the same order). `score(a, b)` and `score(b, a)` are the same double.
+    /// How similar two texts are, from 0.0 (nothing in common, or nothing to compare) to 1.0 (alike
+    /// in all that counts). `score(a, b)` and `score(b, a)` are the same double.
     fn score(&self, a: &str, b: &str) -> f64;
 }
 
@@ -143,6 +158,7 @@ pub static SIMILARITIES: &[&dyn Similarity] = &[
         about: "ROUGE-L F1 over the words of any script; each Chinese character is a word",
         tokenizer: Tokenizer::Unicode,
     },
+    &MinHash,
 ];
 
 /// The similarity of that name.

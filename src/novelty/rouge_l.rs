@@ -26,6 +26,11 @@ impl Similarity for RougeL {
         self.about
     }
 
+    /// As Self-Instruct's and Alpaca's.
+    fn default_threshold(&self) -> f64 {
+        0.7
+    }
+
     fn index(&self, threshold: f64) -> Box<dyn NoveltyIndex> {
         Box::new(RougeLIndex::new(self.tokenizer, threshold))
     }

@@ -1,4 +1,5 @@
-//! Every similarity against the definition: a scan over all entries with the textbook LCS.
+//! ROUGE-L against the definition: a scan over all entries with the textbook LCS; and what holds for
+//! every similarity.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -40,9 +41,13 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Inserts every text after comparing each answer, in every similarity.
+fn rouge_l() -> impl Iterator<Item = &'static dyn Similarity> {
+    ["rouge-l", "rouge-l-unicode"].into_iter().map(|name| by_name(name).unwrap())
+}
+
+/// Inserts every text after comparing each answer, in every form of ROUGE-L.
 fn assert_as_defined(texts: &[String], threshold: f64) {
-    for similarity in SIMILARITIES {
+    for similarity in rouge_l() {
         let mut index = similarity.index(threshold);
         let mut exhaustive = similarity.exhaustive(threshold);
         let mut entries = Vec::new();
@@ -182,7 +187,7 @@ fn ties_at_the_threshold_fall_as_in_alpaca() {
         ((14, 17, 23), false),
         ((14, 19, 21), false),
     ];
-    for similarity in SIMILARITIES {
+    for similarity in rouge_l() {
         for ((lcs, a, b), duplicate) in shapes {
             for (a, b) in [(a, b), (b, a)] {
                 let mut index = similarity.index(0.7);
@@ -198,7 +203,7 @@ fn ties_at_the_threshold_fall_as_in_alpaca() {
 fn the_first_of_equals_is_the_nearest_whatever_its_length() {
     // The first two score 0.5 against `a b c d`: 2 of 4 and 4 tokens, and 4 of 4 and 12.
     let texts = ["x y c d", "a b c d e f g h i j k l", "a b c d", "a b c d"];
-    for similarity in SIMILARITIES {
+    for similarity in rouge_l() {
         for first in 0..2 {
             let mut index = similarity.index(0.7);
             let other = 1 - first;
@@ -217,7 +222,7 @@ fn the_first_of_equals_is_the_nearest_whatever_its_length() {
 
 #[test]
 fn checking_leaves_no_trace() {
-    for similarity in SIMILARITIES {
+    for similarity in rouge_l() {
         let mut index = similarity.index(0.7);
         assert!(index.is_empty());
         assert_eq!(index.most_similar("one two three four", 9), []);
@@ -308,7 +313,7 @@ fn one_token_a_thousand_times() {
 fn ten_thousand_tokens() {
     let long: Vec<String> = (0..10_000).map(|i| format!("w{}", i * 7 % 4_001)).collect();
     let half: Vec<String> = long.iter().step_by(2).cloned().collect();
-    for similarity in SIMILARITIES {
+    for similarity in rouge_l() {
         let mut index = similarity.index(0.7);
         index.insert(&long.join(" "));
         let found = |entry, score| Some(Similar { entry, score });
@@ -324,6 +329,7 @@ fn names_are_unique_and_found() {
     for (i, similarity) in SIMILARITIES.iter().enumerate() {
         assert_eq!(by_name(similarity.name()).unwrap().name(), similarity.name());
         assert!(!similarity.about().is_empty());
+        assert!((0.3..=0.9).contains(&similarity.default_threshold()));
         assert!(SIMILARITIES[..i].iter().all(|other| other.name() != similarity.name()));
     }
     assert!(by_name("rouge").is_none());

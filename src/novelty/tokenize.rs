@@ -57,7 +57,7 @@ fn unicode_tokens(text: &str, visit: impl FnMut(&str)) {
 
 /// Characters that UAX #29 attaches to a word without changing what a reader sees: the soft hyphen,
 /// the word joiner, the byte order mark and the variation selectors.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{2060}' | '\u{FEFF}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 

@@ -2,12 +2,14 @@
 //! the items judged before, so a journal can be judged again.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::benchmark::Benchmarks;
 use crate::chat::Completion;
 use crate::config::{ConfigError, Rules};
 use crate::event::{Nearest, Rejection, Stage, Verdict};
 use crate::filter::FilterChain;
-use crate::novelty::{Compared, NoveltyIndex, Similar};
+use crate::novelty::{CombinedIndex, Compared, Contamination, Duplicate, Overlap, Similar};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
 use crate::task::{Candidate, SeedTask, TaskRef};
@@ -21,8 +23,9 @@ const SAMPLE_CHARS: usize = 500;
 /// Judges items in order and keeps the pool.
 pub(super) struct Judge {
     filters: FilterChain,
-    index: Box<dyn NoveltyIndex>,
-    similarity: &'static str,
+    /// `None` without benchmarks: there is nothing to look for.
+    contamination: Option<(Contamination, Arc<Benchmarks>)>,
+    index: CombinedIndex,
     compared: Compared,
     record_nearest: bool,
     pool: Pool,
@@ -43,14 +46,14 @@ impl fmt::Debug for Judge {
 impl Judge {
     /// A judge who knows the seed tasks and nothing else.
     pub(super) fn new(rules: &Rules, seeds: Vec<SeedTask>) -> Result<Self, ConfigError> {
-        let mut index = rules.similarity.index(rules.threshold);
+        let mut index = rules.duplicates.index();
         for seed in &seeds {
             index.insert(&rules.compared.text(&seed_as_task(seed)));
         }
         Ok(Self {
             filters: FilterChain::new(&rules.filters)?,
+            contamination: contamination(rules),
             index,
-            similarity: rules.similarity.name(),
             compared: rules.compared,
             record_nearest: rules.record_nearest,
             pool: Pool::new(seeds),
@@ -84,7 +87,7 @@ impl Judge {
                 Some(rejection) => (Some(rejection), None),
                 None => match compared.next() {
                     Some((Ok(_), nearest)) => (None, nearest.map(|n| self.nearest(n))),
-                    Some((Err(similar), _)) => self.duplicate(similar),
+                    Some((Err(duplicate), _)) => self.duplicate(duplicate),
                     None => break,
                 },
             };
@@ -105,9 +108,18 @@ impl Judge {
             },
             Item::Candidate(candidate) => {
                 let rejection = self.filters.check(&candidate).err();
+                let rejection = rejection.or_else(|| self.contaminated(&candidate));
                 Filtered { candidate, rejection }
             }
         }
+    }
+
+    fn contaminated(&self, candidate: &Candidate) -> Option<Rejection> {
+        let (contamination, benchmarks) = self.contamination.as_ref()?;
+        let all = Compared::All.text(candidate);
+        let Overlap { text, rule, detail } = contamination.find(&candidate.instruction, &all)?;
+        let detail = format!("{detail} in {}", benchmarks.place(text));
+        Some(Rejection { stage: Stage::Contaminated, rule, detail })
     }
 
     /// Compares what passed the filters, in order until `most` are novel; those are in the index
@@ -116,7 +128,7 @@ impl Judge {
         &mut self,
         filtered: &[Filtered],
         most: usize,
-    ) -> Vec<(Result<u32, Similar>, Option<Similar>)> {
+    ) -> Vec<(Result<u32, Duplicate>, Option<Similar>)> {
         let passed = filtered.iter().filter(|filtered| filtered.rejection.is_none());
         let texts: Vec<_> = passed.map(|f| self.compared.text(&f.candidate)).collect();
         if !self.record_nearest {
@@ -137,10 +149,10 @@ impl Judge {
         results
     }
 
-    fn duplicate(&self, similar: Similar) -> (Option<Rejection>, Option<Nearest>) {
-        let nearest = self.nearest(similar);
+    fn duplicate(&self, duplicate: Duplicate) -> (Option<Rejection>, Option<Nearest>) {
+        let nearest = self.nearest(duplicate.of);
         let detail = format!("{:.3} to {}", nearest.score, nearest.task);
-        let rejection = Rejection { stage: Stage::Novelty, rule: self.similarity, detail };
+        let rejection = Rejection { stage: Stage::Novelty, rule: duplicate.by, detail };
         (Some(rejection), Some(nearest))
     }
 
@@ -156,6 +168,13 @@ impl Judge {
             Some(accepted) => TaskRef::Accepted(accepted),
         }
     }
+}
+
+fn contamination(rules: &Rules) -> Option<(Contamination, Arc<Benchmarks>)> {
+    let benchmarks = Arc::clone(&rules.benchmarks);
+    let mut contamination = Contamination::new(rules.benchmark_threshold);
+    benchmarks.texts().for_each(|text| contamination.insert(text));
+    (!benchmarks.is_empty()).then_some((contamination, benchmarks))
 }
 
 /// A seed task with its first instance, as it is shown in prompts.

@@ -19,8 +19,9 @@ pub struct Lookback {
 impl Lookback {
     /// Before the first accepted task there are the seed tasks.
     pub fn new(rules: &Rules, seeds: &[SeedTask]) -> Self {
+        let first = rules.duplicates.first();
         let mut lookback = Self {
-            index: rules.similarity.exhaustive(rules.threshold),
+            index: first.similarity.exhaustive(first.threshold),
             compared: rules.compared,
             instructions: Vec::new(),
         };
@@ -54,16 +55,20 @@ impl Lookback {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::filter::FilterSettings;
+    use crate::novelty::Combination;
     use crate::task::Provenance;
 
     #[test]
     fn every_task_sees_those_before_it() {
         let rules = Rules {
             filters: FilterSettings::default(),
-            similarity: crate::novelty::by_name("rouge-l").unwrap(),
-            threshold: 0.7,
+            benchmarks: Arc::default(),
+            benchmark_threshold: 0.7,
+            duplicates: Combination::parse("rouge-l", None).unwrap(),
             compared: Compared::Instruction,
             record_nearest: false,
         };

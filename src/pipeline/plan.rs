@@ -8,6 +8,7 @@ use super::request::render;
 use crate::config::RunConfig;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
+use crate::novelty::Combination;
 use crate::summary::Summary;
 use crate::usd::Usd;
 
@@ -34,10 +35,10 @@ pub struct Plan {
     pub price_origin: String,
     /// The template's name.
     pub template: &'static str,
-    /// The similarity's name.
-    pub similarity: &'static str,
-    /// Its threshold.
-    pub threshold: f64,
+    /// What makes a task a duplicate.
+    pub duplicates: Combination,
+    /// Benchmark texts that the data must not contain.
+    pub benchmarks: usize,
     /// Seed tasks.
     pub seeds: usize,
     /// Accepted tasks so far.
@@ -78,8 +79,8 @@ impl Plan {
             price: config.price,
             price_origin: config.price_origin.clone(),
             template: config.request.template.name(),
-            similarity: config.rules.similarity.name(),
-            threshold: config.rules.threshold,
+            duplicates: config.rules.duplicates.clone(),
+            benchmarks: config.rules.benchmarks.len(),
             seeds: config.seeds.tasks.len(),
             accepted: so_far.accepted,
             target: config.target,

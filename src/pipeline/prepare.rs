@@ -13,7 +13,9 @@ use super::progress::Snapshot;
 use super::shared::{Shared, Signals, first_prompt_estimate};
 use super::shutdown::Shutdown;
 use super::worker::settlement_of;
-use crate::config::{ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings, Source};
+use crate::config::{
+    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings, Source,
+};
 use crate::ledger::Ledger;
 use crate::limit::Limiter;
 use crate::provider::{HttpClient, HttpSettings, Provider};
@@ -283,11 +285,19 @@ fn check_unchanged(config: &RunConfig, dir: &RunDir) -> Result<(), PrepareError>
         let path = config.settings.seeds.as_ref().map(|path| path.display().to_string());
         return Err(ConfigError::SeedsChanged { path: path.unwrap_or_default() }.into());
     }
+    let begun = dir.read()?.meta(BENCHMARKS_KEY)?.unwrap_or_default();
+    let benchmarks = &config.rules.benchmarks;
+    if begun != benchmarks.sha256() {
+        let (before, now) = (!begun.is_empty(), !benchmarks.is_empty());
+        return Err(ConfigError::BenchmarksChanged { before, now }.into());
+    }
     Ok(())
 }
 
 async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {
     let journal = &run.journal;
+    // Before the settings: those without it would mean a run without benchmarks.
+    journal.set_meta(BENCHMARKS_KEY, config.rules.benchmarks.sha256()).await?;
     journal.set_meta(SETTINGS_KEY, config.settings.to_json().to_string()).await?;
     journal.set_meta(SEEDS_KEY, config.seeds.sha256.clone()).await?;
     let simulated = config.settings.provider.as_deref() == Some(SIMULATED);

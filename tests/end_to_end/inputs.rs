@@ -21,6 +21,9 @@ fn flags_that_make_no_sense() {
     refused(&place, &["--budget", "5", "--rpm", "0"], "leave it out");
     refused(&place, &["--budget", "5", "--target", "0"], "at least 1");
     refused(&place, &["--budget", "5", "--threshold", "1.5"], "at most 1");
+    refused(&place, &["--budget", "5", "--similarity", "rogue-l"], "did you mean `rouge-l`?");
+    let twice = ["--budget", "5", "--similarity", "rouge-l@0.5", "--threshold", "0.7"];
+    refused(&place, &twice, "contradict");
     refused(&place, &["--budget", "5", "--tpm", "500"], "--tpm");
     refused(&place, &["--budget", "5", "--base-url", "http://"], "base URL");
     refused(&place, &["--budget", "5", "--disable-filter", "keywrd"], "keyword");

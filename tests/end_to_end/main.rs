@@ -7,5 +7,6 @@ mod dedup;
 mod faults;
 mod generate;
 mod inputs;
+mod novelty;
 mod secrets;
 mod support;
