@@ -7,14 +7,33 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufRead, BufReader, stdin};
+use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::time::{Duration, Instant};
 
-use instructmill::novelty;
+use instructmill::novelty::{self, NoveltyIndex, Similar};
 
 #[derive(serde::Deserialize)]
 struct Row {
     instruction: String,
+}
+
+#[derive(Debug)]
+struct Judged {
+    verdicts: Vec<Result<u32, Similar>>,
+    time: Duration,
+    slowest: Duration,
+}
+
+fn judge(mut index: Box<dyn NoveltyIndex>, texts: &[String]) -> Judged {
+    let start = Instant::now();
+    let mut slowest = Duration::ZERO;
+    let mut verdicts = Vec::with_capacity(texts.len());
+    for text in texts {
+        let start = Instant::now();
+        verdicts.push(index.admit(text));
+        slowest = slowest.max(start.elapsed());
+    }
+    Judged { verdicts, time: start.elapsed(), slowest }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,31 +52,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let (mut index, mut scan) = (similarity.index(threshold), similarity.exhaustive(threshold));
-    let (mut of_index, mut of_scan) = (Duration::ZERO, Duration::ZERO);
-    let mut duplicates = 0;
-    for text in &texts {
-        let start = Instant::now();
-        let by_index = index.admit(text);
-        of_index += start.elapsed();
-        let start = Instant::now();
-        let by_scan = scan.admit(text);
-        of_scan += start.elapsed();
+    // One after the other: the scan would sweep what the index needs out of the caches.
+    let index = judge(similarity.index(threshold), &texts);
+    let scan = judge(similarity.exhaustive(threshold), &texts);
+    for ((by_index, by_scan), text) in index.verdicts.iter().zip(&scan.verdicts).zip(&texts) {
         if by_index != by_scan {
             return Err(format!("{by_index:?} is not {by_scan:?} for {text:?}").into());
         }
-        duplicates += usize::from(by_index.is_err());
     }
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / texts.len().max(1) as f64;
-    println!(
-        "{} texts, {duplicates} duplicates, every verdict the same\n\
-         index {:.3} s, {:.1} us a text; scan {:.3} s, {:.1} us a text; {:.0} times as long",
+    let duplicates = index.verdicts.iter().filter(|verdict| verdict.is_err()).count();
+    let times = |judged: &Judged| {
+        let each = judged.time / u32::try_from(texts.len().max(1)).unwrap_or(u32::MAX);
+        format!("{:.3?}, {each:.1?} a text, {:.2?} the slowest", judged.time, judged.slowest)
+    };
+    writeln!(
+        stdout(),
+        "{} texts, {duplicates} duplicates, every verdict the same\nindex: {}\nscan: {}\n{:.0} times as long",
         texts.len(),
-        of_index.as_secs_f64(),
-        each(of_index),
-        of_scan.as_secs_f64(),
-        each(of_scan),
-        of_scan.as_secs_f64() / of_index.as_secs_f64(),
-    );
+        times(&index),
+        times(&scan),
+        scan.time.as_secs_f64() / index.time.as_secs_f64(),
+    )?;
     Ok(())
 }

@@ -82,10 +82,6 @@ fn similarity_help() -> String {
     )
 }
 
-pub(super) fn similarities() -> PossibleValuesParser {
-    PossibleValuesParser::new(SIMILARITIES.iter().map(|s| s.name()))
-}
-
 fn compared() -> PossibleValuesParser {
     PossibleValuesParser::new(Compared::NAMES.map(|(name, _)| name))
 }

@@ -10,13 +10,13 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
-use super::args::similarities;
 use super::failure::{CliError, say};
 use super::progress::FileProgress;
+use crate::config::check_similarity;
 use crate::dataset::{self, Compare, FORMATS, Format, PackedWriter, Selection, Source};
 use crate::export::AtomicFile;
-use crate::novelty;
-use crate::pipeline::{self, DedupInput, DedupOutputs, DedupRules, DedupTotals};
+use crate::novelty::Combination;
+use crate::pipeline::{self, DedupInput, DedupOutputs, DedupRules, DedupTotals, DuplicateRule};
 use crate::report::{count, duration};
 
 /// Flags of `dedup`.
@@ -28,12 +28,13 @@ pub(super) struct DedupArgs {
     /// The file to write, whole or not at all; may be the input [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How texts are compared [default: rouge-l, or rouge-l-unicode by the first records]
-    #[arg(long, value_parser = similarities())]
+    /// How texts are compared, or several ways as in rouge-l+minhash@0.8 [default: rouge-l, or
+    /// rouge-l-unicode by the first records]
+    #[arg(long, value_parser = check_similarity)]
     similarity: Option<String>,
-    /// More similar than this is a duplicate
-    #[arg(long, value_name = "F", default_value_t = 0.7, allow_negative_numbers = true)]
-    threshold: f64,
+    /// More similar than this is a duplicate, by the first similarity [default: its own, 0.7 for rouge-l]
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    threshold: Option<f64>,
     /// Which part of a record is compared
     #[arg(long, default_value = "instruction", value_parser = PossibleValuesParser::new(Compare::ALL.map(Compare::name)))]
     compare: String,
@@ -89,10 +90,6 @@ pub(super) fn run(args: &DedupArgs) -> Result<ExitCode, CliError> {
 }
 
 fn rules(args: &DedupArgs) -> Result<DedupRules, CliError> {
-    if !(args.threshold > 0.0 && args.threshold <= 1.0) {
-        let message = format!("--threshold {} is not above 0 and at most 1", args.threshold);
-        return Err(CliError::usage(message));
-    }
     if args.fields.iter().any(String::is_empty) {
         return Err(CliError::usage("--field has an empty name: write NAME or NAME,NAME"));
     }
@@ -101,8 +98,18 @@ fn rules(args: &DedupArgs) -> Result<DedupRules, CliError> {
     } else {
         Selection::Fields(args.fields.clone())
     };
-    let similarity = args.similarity.as_deref().and_then(novelty::by_name);
-    Ok(DedupRules { selection, similarity, threshold: args.threshold })
+    let combination = |names: &str| {
+        Combination::parse(names, args.threshold)
+            .map_err(|error| CliError::usage(format!("--threshold: {error}")))
+    };
+    let duplicates = match &args.similarity {
+        Some(names) => DuplicateRule::By(combination(names)?),
+        None => DuplicateRule::ByScript {
+            ascii: combination("rouge-l")?,
+            other: combination("rouge-l-unicode")?,
+        },
+    };
+    Ok(DedupRules { selection, duplicates })
 }
 
 /// A path that is not `-`, which stands for stdin or stdout.
@@ -252,7 +259,7 @@ fn summary(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> Strin
             format!("{} of no records in {}", part.name(), totals.format)
         }
     };
-    let why = match totals.similarity {
+    let why = match totals.duplicates.first().similarity.name() {
         "rouge-l-unicode" if totals.is_similarity_chosen => {
             " (because the first records are not mostly ASCII)"
         }
@@ -272,10 +279,9 @@ fn summary(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> Strin
         ));
     }
     text.push_str(&format!(
-        " in {}\ncompared {compared}: {} above {} is a duplicate{why}",
+        " in {}\ncompared {compared}: {} is a duplicate{why}",
         duration(elapsed),
-        totals.similarity,
-        rules.threshold
+        totals.duplicates
     ));
     text
 }
@@ -292,8 +298,8 @@ fn to_json(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> serde
         "removed_by_against": totals.removed_by_against,
         "against": totals.against,
         "seconds": elapsed.as_secs_f64(),
-        "similarity": totals.similarity,
-        "threshold": rules.threshold,
+        "similarity": totals.duplicates.to_text(),
+        "threshold": totals.duplicates.first().threshold,
         "format": totals.format,
         "shape": totals.shape,
         "compare": compare,
@@ -307,10 +313,10 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_was_compared_and_why() {
+        let by = |names| Combination::parse(names, None).unwrap();
         let mut rules = DedupRules {
             selection: Selection::Part(Compare::Instruction),
-            similarity: None,
-            threshold: 0.7,
+            duplicates: DuplicateRule::By(by("rouge-l")),
         };
         let mut totals = DedupTotals {
             read: 52_002,
@@ -320,7 +326,7 @@ mod tests {
             against: 0,
             format: "jsonl",
             shape: Some("alpaca"),
-            similarity: "rouge-l",
+            duplicates: by("rouge-l"),
             is_similarity_chosen: true,
         };
         let elapsed = Duration::from_millis(321);
@@ -328,12 +334,12 @@ mod tests {
         read 52,002, kept 51,000, removed 1,002 in 0.3s
         compared instruction of alpaca records in jsonl: rouge-l above 0.7 is a duplicate
         ");
-        totals.similarity = "rouge-l-unicode";
+        totals.duplicates = by("rouge-l-unicode+minhash");
         (totals.against, totals.removed_by_against) = (80, 5);
         rules.selection = Selection::Fields(vec!["a".into(), "b.c".into()]);
         insta::assert_snapshot!(summary(&rules, &totals, elapsed), @r"
         read 52,002, kept 51,000, removed 1,007 (5 by 80 records of --against) in 0.3s
-        compared a, b.c of jsonl records: rouge-l-unicode above 0.7 is a duplicate (because the first records are not mostly ASCII)
+        compared a, b.c of jsonl records: rouge-l-unicode above 0.7 or minhash above 0.8 is a duplicate (because the first records are not mostly ASCII)
         ");
     }
 

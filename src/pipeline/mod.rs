@@ -25,7 +25,8 @@ mod shutdown;
 mod worker;
 
 pub use dedup::{
-    DedupError, DedupInput, DedupOutputs, DedupProgress, DedupRules, DedupTotals, dedup,
+    DedupError, DedupInput, DedupOutputs, DedupProgress, DedupRules, DedupTotals, DuplicateRule,
+    dedup,
 };
 pub use failure::RunError;
 pub use lookback::Lookback;

@@ -130,7 +130,7 @@ pub(super) fn decode_reply(body: &[u8]) -> Result<Completion, DecodeError> {
 fn completion_of(reply: Lenient<Reply>) -> Option<Completion> {
     let reply = reply.0?;
     let First(choice) = reply.choices.0?;
-    Some(completion(choice, reply.usage.0))
+    Some(completion(choice, reply.usage.0.as_ref()))
 }
 
 /// Whether a body without choices reports an error: `error`, or vLLM's older `"object": "error"`,
@@ -142,12 +142,11 @@ fn looks_like_error(value: &Value) -> bool {
     reported || object.get("object").is_some_and(|kind| kind == "error")
 }
 
-fn completion(choice: Choice, usage: Option<Usage>) -> Completion {
+fn completion(choice: Choice, usage: Option<&Usage>) -> Completion {
     let finish_reason = finish_reason(&choice.finish_reason);
     let text = choice.message.0.map(message_text).or(choice.text.0).unwrap_or_default();
     // A text that took no token was not counted: such a usage says nothing about the bill.
-    let usage =
-        usage.as_ref().and_then(token_usage).filter(|usage| usage.output > 0 || text.is_empty());
+    let usage = usage.and_then(token_usage).filter(|usage| usage.output > 0 || text.is_empty());
     Completion { text, finish_reason, usage }
 }
 

@@ -146,8 +146,9 @@ fn what_is_removed_is_explained() {
     assert_eq!(removed[3]["duplicate_of"], origin("input", "data.jsonl", 2, POEM));
 
     let cluster = |mut origin: Value, members: &[(u32, f64)]| {
-        let members = members.iter().map(|(row, score)| json!({"row": row, "score": score}));
-        origin["similarity"] = json!("rouge-l");
+        let members = members
+            .iter()
+            .map(|(row, score)| json!({"row": row, "similarity": "rouge-l", "score": score}));
         origin["duplicates"] = members.collect();
         origin
     };

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use self::known::{Known, Verdict};
 use self::trail::Trail;
 use crate::dataset::{DatasetError, Format, Reader, Selection, Source};
-use crate::novelty::{self, SIMILARITIES, Similarity};
+use crate::novelty::Combination;
 use crate::pool::mostly_ascii_texts;
 
 /// What counts as a duplicate.
@@ -23,11 +23,22 @@ use crate::pool::mostly_ascii_texts;
 pub struct DedupRules {
     /// Which text of a record is compared.
     pub selection: Selection,
-    /// How texts are compared; `None` leaves it to the first records: `rouge-l`, or
-    /// `rouge-l-unicode` when they are not mostly ASCII.
-    pub similarity: Option<&'static dyn Similarity>,
-    /// More similar than this, from 0.0 to 1.0, is a duplicate.
-    pub threshold: f64,
+    /// What makes a text a duplicate.
+    pub duplicates: DuplicateRule,
+}
+
+/// What makes a text a duplicate.
+#[derive(Debug, Clone)]
+pub enum DuplicateRule {
+    /// These similarities.
+    By(Combination),
+    /// The first records decide.
+    ByScript {
+        /// When they are mostly ASCII.
+        ascii: Combination,
+        /// When they are not.
+        other: Combination,
+    },
 }
 
 /// A file to read, in its format.
@@ -73,7 +84,7 @@ pub struct DedupProgress {
 }
 
 /// What a deduplication came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DedupTotals {
     /// Records read.
     pub read: u64,
@@ -89,8 +100,8 @@ pub struct DedupTotals {
     pub format: &'static str,
     /// The name of its shape; `None` without records and when fields are named.
     pub shape: Option<&'static str>,
-    /// The name of the similarity.
-    pub similarity: &'static str,
+    /// What made a text a duplicate.
+    pub duplicates: Combination,
     /// Whether the first records decided it.
     pub is_similarity_chosen: bool,
 }
@@ -135,10 +146,19 @@ pub fn dedup<'w>(
     let DedupOutputs { kept, removed, clusters } = outputs;
     let mut reader = Reader::new(input.source, input.format, rules.selection.clone(), kept)?;
     let first_batch = reader.advance()?;
-    let similarity = rules.similarity.unwrap_or_else(|| suited(&reader));
+    let duplicates = match &rules.duplicates {
+        DuplicateRule::By(duplicates) => duplicates,
+        DuplicateRule::ByScript { ascii, other } => {
+            if mostly_ascii_texts(reader.texts()) {
+                ascii
+            } else {
+                other
+            }
+        }
+    };
     let mut sieve = Sieve {
-        known: Known::new(similarity, rules.threshold),
-        trail: Trail::new(similarity.name(), removed, clusters),
+        known: Known::new(duplicates),
+        trail: Trail::new(removed, clusters),
         against: 0,
         watch,
     };
@@ -154,18 +174,12 @@ pub fn dedup<'w>(
         against: sieve.against,
         format: reader.format(),
         shape: reader.shape(),
-        similarity: similarity.name(),
-        is_similarity_chosen: rules.similarity.is_none(),
+        duplicates: duplicates.clone(),
+        is_similarity_chosen: matches!(rules.duplicates, DuplicateRule::ByScript { .. }),
     };
     reader.finish()?;
     sieve.trail.map_or(Ok(()), Trail::finish)?;
     Ok(totals)
-}
-
-/// The similarity for the texts of the first batch.
-fn suited(reader: &Reader<'_>) -> &'static dyn Similarity {
-    let name = if mostly_ascii_texts(reader.texts()) { "rouge-l" } else { "rouge-l-unicode" };
-    novelty::by_name(name).unwrap_or(SIMILARITIES[0])
 }
 
 /// What became of the records so far.
@@ -223,21 +237,20 @@ impl Sieve<'_> {
             trail.start_file(reader.file(), "input");
         }
         let mut counts = Counts::default();
-        let mut verdicts = Vec::new();
         let mut in_hand = first_batch;
         while in_hand > 0 {
-            self.known.judge(reader.texts(), &mut verdicts);
+            let verdicts = self.known.judge(reader.texts());
             self.explain(reader, &verdicts)?;
             for (index, verdict) in verdicts.iter().enumerate() {
                 match verdict {
-                    Verdict::Novel => {
+                    Ok(_) => {
                         reader.keep(index)?;
                         counts.kept += 1;
                     }
-                    Verdict::Duplicate { of, .. } if u64::from(*of) < self.against => {
+                    Err(duplicate) if u64::from(duplicate.of.entry) < self.against => {
                         counts.removed_by_against += 1;
                     }
-                    Verdict::Duplicate { .. } => counts.removed += 1,
+                    Err(_) => counts.removed += 1,
                 }
             }
             self.tell(reader, counts.read(), counts.read() - counts.kept);
@@ -258,10 +271,8 @@ impl Sieve<'_> {
         for (index, (text, verdict)) in reader.texts().zip(verdicts).enumerate() {
             let Some(record) = reader.record(index) else { break };
             match *verdict {
-                Verdict::Novel => trail.add_entry(record.place.row, text)?,
-                Verdict::Duplicate { of, score } => {
-                    trail.add_duplicate(record, text, (of, score))?;
-                }
+                Ok(_) => trail.add_entry(record.place.row, text)?,
+                Err(duplicate) => trail.add_duplicate(record, text, duplicate)?,
             }
         }
         Ok(())

@@ -7,19 +7,19 @@ use serde::Serialize;
 use super::DedupError;
 use super::spool::TextSpool;
 use crate::dataset::Record;
+use crate::novelty::Duplicate;
 
 /// Where the entries of the index come from, and what was removed because of them. It costs memory
 /// by the record, and exists only when somebody wants to know.
 pub(super) struct Trail<'w> {
-    similarity: &'static str,
     removed: Option<&'w mut dyn Write>,
     clusters: Option<&'w mut dyn Write>,
     files: Vec<Entries>,
     /// The row of each entry, in its file.
     rows: Vec<u64>,
     texts: TextSpool,
-    /// For the clusters: which entry, which row of the input, which score.
-    duplicates: Vec<(u32, u64, f64)>,
+    /// For the clusters: each duplicate, and its row in the input.
+    duplicates: Vec<(Duplicate, u64)>,
     line: Vec<u8>,
 }
 
@@ -54,25 +54,23 @@ struct RemovedLine<'a> {
 struct ClusterLine<'a> {
     #[serde(flatten)]
     origin: Origin<'a>,
-    similarity: &'a str,
     duplicates: Vec<Member>,
 }
 
 #[derive(Serialize)]
 struct Member {
     row: u64,
+    similarity: &'static str,
     score: f64,
 }
 
 impl<'w> Trail<'w> {
     /// `None` when nobody wants to know.
     pub(super) fn new(
-        similarity: &'static str,
         removed: Option<&'w mut dyn Write>,
         clusters: Option<&'w mut dyn Write>,
     ) -> Option<Self> {
         (removed.is_some() || clusters.is_some()).then(|| Self {
-            similarity,
             removed,
             clusters,
             files: Vec::new(),
@@ -99,15 +97,16 @@ impl<'w> Trail<'w> {
         &mut self,
         record: Record<'_>,
         text: &str,
-        (of, score): (u32, f64),
+        duplicate: Duplicate,
     ) -> Result<(), DedupError> {
         let row = record.place.row;
         if self.clusters.is_some() {
-            self.duplicates.push((of, row, score));
+            self.duplicates.push((duplicate, row));
         }
         if let Some(out) = self.removed.take() {
-            let duplicate_of = origin(&self.files, &self.rows, &mut self.texts, of)?;
-            let similarity = self.similarity;
+            let duplicate_of =
+                origin(&self.files, &self.rows, &mut self.texts, duplicate.of.entry)?;
+            let (similarity, score) = (duplicate.by, duplicate.of.score);
             let line = RemovedLine { row, text, similarity, score, duplicate_of, record };
             write_line(out, &mut self.line, &line).map_err(DedupError::Removed)?;
             self.removed = Some(out);
@@ -119,13 +118,17 @@ impl<'w> Trail<'w> {
     pub(super) fn finish(mut self) -> Result<(), DedupError> {
         let Some(out) = self.clusters else { return Ok(()) };
         // Stable, so that the members stay in their order.
-        self.duplicates.sort_by_key(|(entry, ..)| *entry);
-        for cluster in self.duplicates.chunk_by(|(a, ..), (b, ..)| a == b) {
-            let Some((entry, ..)) = cluster.first() else { continue };
-            let origin = origin(&self.files, &self.rows, &mut self.texts, *entry)?;
-            let duplicates =
-                cluster.iter().map(|(_, row, score)| Member { row: *row, score: *score }).collect();
-            let line = ClusterLine { origin, similarity: self.similarity, duplicates };
+        self.duplicates.sort_by_key(|(duplicate, _)| duplicate.of.entry);
+        for cluster in self.duplicates.chunk_by(|(a, _), (b, _)| a.of.entry == b.of.entry) {
+            let Some((first, _)) = cluster.first() else { continue };
+            let origin = origin(&self.files, &self.rows, &mut self.texts, first.of.entry)?;
+            let member = |(duplicate, row): &(Duplicate, u64)| Member {
+                row: *row,
+                similarity: duplicate.by,
+                score: duplicate.of.score,
+            };
+            let duplicates = cluster.iter().map(member).collect();
+            let line = ClusterLine { origin, duplicates };
             write_line(out, &mut self.line, &line).map_err(DedupError::Clusters)?;
         }
         Ok(())
