@@ -11,6 +11,8 @@ const MAX_FIELD_CHARS: usize = 100_000;
 const INSTRUCTION: &[&str] = &["instruction"];
 const INPUT: &[&str] = &["input", "context"];
 const OUTPUT: &[&str] = &["output", "response", "answer", "completion"];
+/// The name of the list that the template asks for.
+const TASKS: &[&str] = &["tasks"];
 /// What models write where there is no input.
 const NO_INPUT: [&str; 3] = ["<noinput>", "n/a", "none"];
 
@@ -28,6 +30,37 @@ pub(super) fn read_task(value: &Value) -> Item {
 /// Whether the object has an instruction of its own, so that it is a task and not a wrapper.
 pub(super) fn has_instruction(object: &Map<String, Value>) -> bool {
     get(object, INSTRUCTION).is_some()
+}
+
+/// Whether the object has the list of tasks that the template asks for.
+pub(super) fn wraps_tasks(object: &Map<String, Value>) -> bool {
+    get(object, TASKS).is_some_and(Value::is_array)
+}
+
+/// Whether this is an object of a task's fields and no others, all of them texts.
+pub(super) fn is_plain_task(value: &Value) -> bool {
+    let is_field = |(key, value): (&String, &Value)| is_name(key.as_bytes()) && value.is_string();
+    value.as_object().is_some_and(|object| object.iter().all(is_field))
+}
+
+/// Whether this is the key of a task's instruction.
+pub(super) fn is_instruction(key: &[u8]) -> bool {
+    is_one_of(key, INSTRUCTION)
+}
+
+/// Whether this is the key of a list of tasks.
+pub(super) fn is_list_of_tasks(key: &[u8]) -> bool {
+    is_one_of(key, TASKS)
+}
+
+/// Whether this is the name of a task's field.
+pub(super) fn is_name(key: &[u8]) -> bool {
+    [INSTRUCTION, INPUT, OUTPUT].iter().any(|names| is_one_of(key, names))
+}
+
+fn is_one_of(key: &[u8], names: &[&str]) -> bool {
+    let key = key.trim_ascii();
+    names.iter().any(|name| key.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The first value whose key is one of `names`, in any case.

@@ -6,9 +6,13 @@
 mod alpaca;
 mod fields;
 mod json;
+#[cfg(test)]
+mod mutations;
+mod quotes;
 mod repair;
 mod salvage;
 mod scan;
+mod value;
 
 use std::fmt::Debug;
 
