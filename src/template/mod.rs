@@ -6,6 +6,7 @@
 mod alpaca;
 mod fields;
 mod json;
+mod latex;
 #[cfg(test)]
 mod mutations;
 mod quotes;

@@ -82,10 +82,11 @@ fn has_all(items: &[Item], expected: &[Candidate]) -> bool {
     expected.iter().all(|task| rest.any(|found| found == task))
 }
 
-/// Checks that each damage costs no task but the one it hits, and that a lost task leaves a defect.
-fn check_damages(tasks: &[Candidate], layout: Layout) {
+/// Checks that each damage costs no task but the one it hits, and that a lost task leaves a defect:
+/// the damages from number `from` on, every `step` of them.
+fn check_damages(tasks: &[Candidate], layout: Layout, from: usize, step: usize) {
     let answer = Answer::new(tasks, layout);
-    for (text, range, what) in damages(&answer.text) {
+    for (text, range, what) in damages(&answer.text).skip(from).step_by(step) {
         let items = salvage(&text);
         assert!(has_all(&items, &answer.untouched(tasks, &range)), "{what}: {text}\n{items:?}");
         let all_seen = candidates(&items).len() >= tasks.len() || !rules(&items).is_empty();
@@ -102,7 +103,7 @@ fn no_damage_costs_another_task() {
         task("d", "", "e"),
     ];
     for layout in LAYOUTS {
-        check_damages(&tasks, layout);
+        check_damages(&tasks, layout, 0, 1);
     }
 }
 
@@ -176,15 +177,10 @@ proptest! {
         let raw = text.replace("\\\\", "\u{1}").replace("\\n", "\n").replace('\u{1}', "\\\\");
         prop_assert_eq!(candidates(&salvage(&raw)), tasks);
     }
-
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn no_damage_to_hard_texts_costs_another_task(
-        tasks in tasks(3..4), layout in prop::sample::select(&LAYOUTS[..]),
+        tasks in tasks(2..4), layout in prop::sample::select(&LAYOUTS[..]), from in 0..50_usize,
     ) {
-        check_damages(&tasks, layout);
+        check_damages(&tasks, layout, from, 50);
     }
 }

@@ -72,10 +72,12 @@ fn collect_wrapped(object: &Map<String, Value>, items: &mut Vec<Item>) -> bool {
         if matches!(value, Value::Array(_) | Value::Object(_)) {
             collect(value, items);
         }
-        // Lists of objects are lists of tasks, good or bad; anything else must have a good one.
+        // Lists of objects are lists of tasks, good or bad, and so is an object with a task's
+        // field; anything else must have a good one.
         let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
         let found = items.get(before..).unwrap_or_default();
         if list.iter().any(Value::is_object)
+            || value.as_object().is_some_and(fields::has_field)
             || fields::is_list_of_tasks(key.as_bytes())
             || found.iter().any(|item| matches!(item, Item::Candidate(_)))
         {
