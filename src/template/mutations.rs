@@ -30,16 +30,32 @@ const LAYOUTS: [Layout; 7] = [
     ("Sure - {see} below:\n\n1. ", "\n\n2. ", "\n"),
 ];
 
+/// How a task is written.
+type Row = fn(&Candidate) -> String;
+
+const ROWS: [Row; 3] = [
+    |Candidate { instruction, input, output }| {
+        json!({"instruction": instruction, "input": input, "output": output}).to_string()
+    },
+    |Candidate { instruction, input, output }| {
+        let id = json!({"of": [1, {"k": "v"}]});
+        json!({"id": id, "output": output, "input": input, "instruction": instruction}).to_string()
+    },
+    |Candidate { instruction, input, output }| {
+        let row = json!({"no": 1, "Instruction": instruction, "Input": input, "Answer": [output]});
+        serde_json::to_string_pretty(&row).unwrap()
+    },
+];
+
 impl Answer {
-    fn new(tasks: &[Candidate], layout: Layout) -> Self {
+    fn new(tasks: &[Candidate], layout: Layout, row: Row) -> Self {
         let (before, between, after) = layout;
         let mut text = String::from(before);
         let mut places = Vec::new();
-        for (index, Candidate { instruction, input, output }) in tasks.iter().enumerate() {
+        for (index, task) in tasks.iter().enumerate() {
             text.push_str(if index == 0 { "" } else { between });
             let start = text.len();
-            text +=
-                &json!({"instruction": instruction, "input": input, "output": output}).to_string();
+            text += &row(task);
             places.push((start, text.len()));
         }
         text.push_str(after);
@@ -84,8 +100,7 @@ fn has_all(items: &[Item], expected: &[Candidate]) -> bool {
 
 /// Checks that each damage costs no task but the one it hits, and that a lost task leaves a defect:
 /// the damages from number `from` on, every `step` of them.
-fn check_damages(tasks: &[Candidate], layout: Layout, from: usize, step: usize) {
-    let answer = Answer::new(tasks, layout);
+fn check_damages(tasks: &[Candidate], answer: &Answer, from: usize, step: usize) {
     for (text, range, what) in damages(&answer.text).skip(from).step_by(step) {
         let items = salvage(&text);
         assert!(has_all(&items, &answer.untouched(tasks, &range)), "{what}: {text}\n{items:?}");
@@ -103,7 +118,9 @@ fn no_damage_costs_another_task() {
         task("d", "", "e"),
     ];
     for layout in LAYOUTS {
-        check_damages(&tasks, layout, 0, 1);
+        for row in ROWS {
+            check_damages(&tasks, &Answer::new(&tasks, layout, row), 0, 1);
+        }
     }
 }
 
@@ -111,7 +128,7 @@ fn no_damage_costs_another_task() {
 fn what_was_not_damaged_is_read_as_it_is() {
     for layout in LAYOUTS {
         let tasks = [task("a", "", "1"), task("b", "x", "2"), task("c", "y", "3")];
-        let text = Answer::new(&tasks, layout).text;
+        let text = Answer::new(&tasks, layout, ROWS[0]).text;
         let python = text.replace('"', "'");
         let curly = text.replace("\":", "”:").replace("\",", "”,").replace("\"}", "”}");
         let curly = curly.replace('"', "“");
@@ -157,12 +174,20 @@ fn tasks(number: Range<usize>) -> impl Strategy<Value = Vec<Candidate>> {
     prop::collection::vec(task, number)
 }
 
+fn layout() -> impl Strategy<Value = Layout> {
+    prop::sample::select(&LAYOUTS[..])
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    prop::sample::select(&ROWS[..])
+}
+
 proptest! {
     #[test]
     fn a_cut_answer_gives_exactly_its_whole_tasks(
-        tasks in tasks(1..4), layout in prop::sample::select(&LAYOUTS[..]),
+        tasks in tasks(1..4), layout in layout(), row in row(),
     ) {
-        let Answer { text, places } = Answer::new(&tasks, layout);
+        let Answer { text, places } = Answer::new(&tasks, layout, row);
         for prefix in (0..=text.len()).filter_map(|cut| text.get(..cut)) {
             let whole = places.iter().filter(|(_, end)| *end <= prefix.len()).count();
             prop_assert_eq!(&candidates(&salvage(prefix)), &tasks[..whole], "{}", prefix);
@@ -171,16 +196,16 @@ proptest! {
 
     #[test]
     fn raw_line_breaks_in_strings_are_read(
-        tasks in tasks(1..4), layout in prop::sample::select(&LAYOUTS[..]),
+        tasks in tasks(1..4), layout in layout(), row in row(),
     ) {
-        let Answer { text, .. } = Answer::new(&tasks, layout);
+        let Answer { text, .. } = Answer::new(&tasks, layout, row);
         let raw = text.replace("\\\\", "\u{1}").replace("\\n", "\n").replace('\u{1}', "\\\\");
         prop_assert_eq!(candidates(&salvage(&raw)), tasks);
     }
     #[test]
     fn no_damage_to_hard_texts_costs_another_task(
-        tasks in tasks(2..4), layout in prop::sample::select(&LAYOUTS[..]), from in 0..50_usize,
+        tasks in tasks(2..4), layout in layout(), row in row(), from in 0..50_usize,
     ) {
-        check_damages(&tasks, layout, from, 50);
+        check_damages(&tasks, &Answer::new(&tasks, layout, row), from, 50);
     }
 }

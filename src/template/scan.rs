@@ -195,14 +195,29 @@ impl<'t> Scanner<'t> {
     }
 
     fn close_array(&mut self) {
-        let ends_task = self.open_task == self.open.len().checked_sub(1)
-            && self.open.last().is_some_and(|task| task.arrays == 0)
-            && list_ends(self.rest());
-        if ends_task {
-            self.break_off(self.at);
+        if self.open.last().is_some_and(|object| object.arrays == 0) {
+            self.close_unclosed_object();
         }
         if let Some(object) = self.open.last_mut() {
             object.arrays = object.arrays.saturating_sub(1);
+        }
+    }
+
+    /// Closes the innermost object where the end of the list that it stands in shows that it lacks
+    /// its brace.
+    fn close_unclosed_object(&mut self) {
+        let innermost = self.open.len().checked_sub(1);
+        let outer = self.open.iter().nth_back(1);
+        let is_in_list = outer.is_some_and(|outer| outer.arrays > 0);
+        match self.open_task {
+            Some(_) if self.open_task == innermost => {
+                if list_ends(self.rest()) {
+                    self.break_off(self.at);
+                }
+            }
+            Some(_) if is_in_list => self.open.truncate(self.open.len() - 1),
+            None if is_in_list => self.break_off(self.at),
+            _ => {}
         }
     }
 
