@@ -131,7 +131,7 @@ fn formula_len(rest: &str) -> usize {
         let (formula, after) = (formula.get(..length)?, formula.get(length + end.len()..)?);
         is_formula(formula, after).then_some(begin.len() + length + end.len())
     });
-    lengths.last().unwrap_or_default()
+    lengths.max().unwrap_or_default()
 }
 
 fn is_formula(formula: &str, after: &str) -> bool {

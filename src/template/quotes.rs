@@ -7,6 +7,9 @@ const MAX_LOOK: usize = 256;
 /// The most bytes of an object's first key that are looked at.
 const MAX_FIRST_KEY: usize = 40;
 
+/// Bytes that end a key's name. The last begins `”` and other punctuation outside of ASCII.
+const ENDS_NAME: &[u8] = b"\"'\\{}[]:,\n\xe2";
+
 /// The quotes around a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quote {
@@ -70,13 +73,11 @@ pub(super) fn key(rest: &[u8], quote: Quote) -> Option<&[u8]> {
         return None;
     }
     let rest = ahead(rest.get(quote.opening_len()..)?);
-    let end_at = |at: usize| Some((at, quote.closing_len(rest.get(at..)?)?));
-    let (length, closing) = (0..=MAX_FIRST_KEY).find_map(end_at)?;
-    let (name, after) = rest.split_at_checked(length)?;
+    let name = rest.iter().take(MAX_FIRST_KEY).take_while(|byte| !ENDS_NAME.contains(byte));
+    let (name, after) = rest.split_at_checked(name.count())?;
+    let after = after.get(quote.closing_len(after)?..)?.trim_ascii_start();
     let begins_well = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
-    let looks_well = !name.iter().any(|byte| b"\\{}[]:,\n".contains(byte));
-    let colon_follows = after.get(closing..)?.trim_ascii_start().starts_with(b":");
-    (name.first().is_some_and(begins_well) && looks_well && colon_follows).then_some(name)
+    (name.first().is_some_and(begins_well) && after.starts_with(b":")).then_some(name)
 }
 
 /// Whether punctuation that ends a key or value comes next, or nothing at all.

@@ -43,7 +43,11 @@ fn read_valid(text: &str) -> Option<Vec<Item>> {
     let mut items = Vec::new();
     collect(&value, &mut items);
     if let Some(first_beyond) = items.get_mut(MAX_ITEMS) {
-        *first_beyond = Item::defect("too_many_items", &value.to_string());
+        let sample = match first_beyond {
+            Item::Candidate(task) => &task.instruction,
+            Item::Defect { sample, .. } => sample,
+        };
+        *first_beyond = Item::defect("too_many_items", sample);
     }
     Some(items)
 }
@@ -69,24 +73,26 @@ fn collect_wrapped(object: &Map<String, Value>, items: &mut Vec<Item>) -> bool {
     let mut is_wrapper = fields::wraps_tasks(object);
     for (key, value) in object {
         let before = items.len();
-        if matches!(value, Value::Array(_) | Value::Object(_)) {
-            collect(value, items);
-        }
-        // Lists of objects are lists of tasks, good or bad, and so is an object with a task's
-        // field; anything else must have a good one.
-        let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        let found = items.get(before..).unwrap_or_default();
-        if list.iter().any(Value::is_object)
-            || value.as_object().is_some_and(fields::has_field)
-            || fields::is_list_of_tasks(key.as_bytes())
-            || found.iter().any(|item| matches!(item, Item::Candidate(_)))
-        {
-            is_wrapper = true;
-        } else {
+        let is_kept = match value {
+            Value::Object(inner) if !fields::has_field(inner) => collect_wrapped(inner, items),
+            Value::Object(_) | Value::Array(_) => {
+                collect(value, items);
+                let found = items.get(before..).unwrap_or_default();
+                fields::is_list_of_tasks(key.as_bytes()) || found.iter().any(is_of_object)
+            }
+            _ => false,
+        };
+        if !is_kept {
             items.truncate(before);
         }
+        is_wrapper |= is_kept;
     }
     is_wrapper
+}
+
+/// Whether an object gave the item, good or bad; tags and the like are no tasks.
+fn is_of_object(item: &Item) -> bool {
+    !matches!(item, Item::Defect { rule: "not_an_object", .. })
 }
 
 /// Reads every object that can be found in a text that is not valid JSON as a whole.
@@ -277,20 +283,29 @@ mod tests {
             "{}",
             "{\"a\":",
             "[{",
-            "{\"input\":",
-            "{\"input\"",
-            "{\"input\":\"",
-            "{\"input\":{}",
-            "{\"input\":1 ",
+            "{\"instruction\":",
+            "{\"instruction\"",
+            "{\"instruction\":\"",
+            "{\"instruction\":{}",
+            "{\"instruction\":1 ",
             "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":\"",
-            "{\"a\":{\"input\":\"{",
+            "{\"a\":{\"instruction\":\"{",
             "{ ",
             "\\u",
             "```",
             ",",
+            "'",
+            "“",
+            "{'a':'",
+            "\"a\":",
+            "[\"a\":",
+            "{\"tasks\":[",
+            "{\"instruction\":[{]",
+            "//",
+            "1",
         ];
         for unit in units {
-            assert!(!salvage(&unit.repeat(200_000)).is_empty(), "{unit}");
+            assert!(!salvage(&unit.repeat(100_000)).is_empty(), "{unit}");
         }
         let deep = format!("{{\"output\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(rules(&salvage(&deep)), ["broken_item"]);

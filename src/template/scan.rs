@@ -210,12 +210,12 @@ impl<'t> Scanner<'t> {
         let outer = self.open.iter().nth_back(1);
         let is_in_list = outer.is_some_and(|outer| outer.arrays > 0);
         match self.open_task {
-            Some(_) if self.open_task == innermost => {
-                if list_ends(self.rest()) {
-                    self.break_off(self.at);
-                }
+            Some(_) if self.open_task == innermost && list_ends(self.rest()) => {
+                self.break_off(self.at);
             }
-            Some(_) if is_in_list => self.open.truncate(self.open.len() - 1),
+            Some(_) if self.open_task != innermost && is_in_list => {
+                self.open.truncate(self.open.len() - 1);
+            }
             None if is_in_list => self.break_off(self.at),
             _ => {}
         }

@@ -21,9 +21,9 @@ pub(super) fn parse(text: &str) -> Result<Value, Fault> {
         return Err(Fault::Other);
     }
     let parsed = serde_json::from_str(text).map(|Distinct(value)| value);
-    parsed.map_err(|error| match error.to_string().starts_with(REPEATED_KEY) {
-        true => Fault::RepeatedKey,
-        false => Fault::Other,
+    parsed.map_err(|error| {
+        let is_repeated = error.to_string().starts_with(REPEATED_KEY);
+        if is_repeated { Fault::RepeatedKey } else { Fault::Other }
     })
 }
 
