@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Item;
+use super::latex::restore_commands;
 use crate::task::Candidate;
 
 /// The most characters a field may have.
@@ -11,6 +12,8 @@ const MAX_FIELD_CHARS: usize = 100_000;
 const INSTRUCTION: &[&str] = &["instruction"];
 const INPUT: &[&str] = &["input", "context"];
 const OUTPUT: &[&str] = &["output", "response", "answer", "completion"];
+/// The name of the list that the template asks for.
+const TASKS: &[&str] = &["tasks"];
 /// What models write where there is no input.
 const NO_INPUT: [&str; 3] = ["<noinput>", "n/a", "none"];
 
@@ -28,6 +31,42 @@ pub(super) fn read_task(value: &Value) -> Item {
 /// Whether the object has an instruction of its own, so that it is a task and not a wrapper.
 pub(super) fn has_instruction(object: &Map<String, Value>) -> bool {
     get(object, INSTRUCTION).is_some()
+}
+
+/// Whether the object has the list of tasks that the template asks for.
+pub(super) fn wraps_tasks(object: &Map<String, Value>) -> bool {
+    get(object, TASKS).is_some_and(Value::is_array)
+}
+
+/// Whether the object has any field of a task.
+pub(super) fn has_field(object: &Map<String, Value>) -> bool {
+    object.keys().any(|key| is_name(key.as_bytes()))
+}
+
+/// Whether this is an object of a task's fields and no others, all of them texts.
+pub(super) fn is_plain_task(value: &Value) -> bool {
+    let is_field = |(key, value): (&String, &Value)| is_name(key.as_bytes()) && value.is_string();
+    value.as_object().is_some_and(|object| object.iter().all(is_field))
+}
+
+/// Whether this is the key of a task's instruction.
+pub(super) fn is_instruction(key: &[u8]) -> bool {
+    is_one_of(key, INSTRUCTION)
+}
+
+/// Whether this is the key of a list of tasks.
+pub(super) fn is_list_of_tasks(key: &[u8]) -> bool {
+    is_one_of(key, TASKS)
+}
+
+/// Whether this is the name of a task's field.
+pub(super) fn is_name(key: &[u8]) -> bool {
+    [INSTRUCTION, INPUT, OUTPUT].iter().any(|names| is_one_of(key, names))
+}
+
+fn is_one_of(key: &[u8], names: &[&str]) -> bool {
+    let key = key.trim_ascii();
+    names.iter().any(|name| key.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The first value whose key is one of `names`, in any case.
@@ -78,58 +117,16 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// What follows the first letter of the LaTeX commands that begin like JSON's escapes for a tab
-/// or line end, where it is no word by itself, so that nobody means a tab or line end before it.
-const LATEX_TAILS: [(char, char, &[&str]); 3] = [
-    (
-        '\t',
-        't',
-        &[
-            "ext{", "extbf{", "extit{", "extrm{", "frac", "heta", "herefore", "ilde", "imes",
-            "riangle",
-        ],
-    ),
-    ('\n', 'n', &["abla", "ewcommand", "ewline", "otin"]),
-    ('\r', 'r', &["ho", "ight", "ightarrow"]),
-];
-
-/// Trims, makes line ends `\n` and drops the other control characters except tabs.
-///
-/// The start of an unescaped LaTeX command that JSON read as an escape is given back: a form feed
-/// or backspace before a letter, as in `\frac` and `\beta`, and the commands of [`LATEX_TAILS`].
+/// Trims, gives LaTeX commands back, makes line ends `\n` and drops the other control characters
+/// except tabs. Those that end a line or page become line ends, so that no words are joined.
 fn clean(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if let Some(letter) = latex_letter(c, chars.as_str()) {
-            cleaned.extend(['\\', letter]);
-            continue;
-        }
-        match c {
-            '\r' if chars.as_str().starts_with('\n') => {}
-            '\r' => cleaned.push('\n'),
-            '\n' | '\t' => cleaned.push(c),
-            c if c.is_control() => {}
-            _ => cleaned.push(c),
-        }
-    }
-    cleaned.trim().to_owned()
-}
-
-/// The letter after the backslash, if the control character and what follows it were a command.
-fn latex_letter(control: char, after: &str) -> Option<char> {
-    let is_letter_at = |at: usize| after.as_bytes().get(at).is_some_and(u8::is_ascii_alphabetic);
-    let is_command = |tail: &&str| {
-        after.starts_with(*tail) && (tail.ends_with('{') || !is_letter_at(tail.len()))
-    };
-    match control {
-        '\u{8}' if is_letter_at(0) => Some('b'),
-        '\u{c}' if is_letter_at(0) => Some('f'),
-        _ => {
-            let (_, letter, tails) = LATEX_TAILS.iter().find(|(c, ..)| *c == control)?;
-            tails.iter().any(is_command).then_some(*letter)
-        }
-    }
+    let restored = restore_commands(text).replace("\r\n", "\n");
+    let cleaned = restored.chars().filter_map(|c| match c {
+        '\n' | '\t' => Some(c),
+        '\r' | '\u{b}' | '\u{c}' | '\u{85}' => Some('\n'),
+        c => (!c.is_control()).then_some(c),
+    });
+    cleaned.collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]
@@ -158,6 +155,10 @@ mod tests {
             (
                 json!({"instruction": "a", "output": "\u{c}rac \u{8}eta \u{c}"}),
                 ("a", "", r"\frac \beta"),
+            ),
+            (
+                json!({"instruction": "a", "output": "b\u{85}c\u{c}1\u{b}\r\n"}),
+                ("a", "", "b\nc\n1"),
             ),
             (
                 json!({"instruction": "a", "output": "2 \times \theta \nabla f \right) \text{if} \rho"}),

@@ -6,9 +6,14 @@
 mod alpaca;
 mod fields;
 mod json;
+mod latex;
+#[cfg(test)]
+mod mutations;
+mod quotes;
 mod repair;
 mod salvage;
 mod scan;
+mod value;
 
 use std::fmt::Debug;
 

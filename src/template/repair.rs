@@ -1,13 +1,21 @@
 //! Mends the faults that models make in JSON, so that a strict parser can read the rest.
 
+use super::quotes::Quote;
+use super::value::{is_exact, is_in_number};
+
 /// The text of one JSON object with these faults mended, in one pass:
 ///
 /// - control characters inside strings, such as raw newlines, become escapes;
 /// - a backslash that begins no escape of JSON, as in `\alpha`, becomes two; `\'` becomes `'`;
 /// - a lone surrogate, such as `\ud800`, becomes U+FFFD;
 /// - a comma before a closing bracket goes, and so does a second one in a row;
-/// - a comma that is missing before a key or another value comes.
-pub(super) fn repair(object: &str) -> String {
+/// - a comma that is missing before a key or another value comes;
+/// - strings in `'` or `“` get JSON's quotes; `None`, `True` and `False` become JSON's words;
+/// - a number that would not be printed as it was written becomes a string;
+/// - comments go, unless a quote is in them: they may then be text of a string cut short.
+///
+/// `plain` says how strings in JSON's own quotes end: [`Quote::Double`] or [`Quote::Unescaped`].
+pub(super) fn repair(object: &str, plain: Quote) -> String {
     let mut mended = String::with_capacity(object.len() + object.len() / 16);
     let mut rest = object;
     // Whether a whole value or key is the last thing copied.
@@ -16,19 +24,58 @@ pub(super) fn repair(object: &str) -> String {
         if after_value && matches!(c, '"' | '{' | '[') {
             mended.push(',');
         }
-        rest = match c {
-            '"' => copy_string(after, &mut mended),
-            ',' if closes(after) || !after_value => after,
-            _ => {
-                mended.push(c);
-                after
-            }
+        let quote = match Quote::opening(rest.as_bytes()) {
+            Some(Quote::Double) => Some(plain),
+            other => other.filter(|_| !after_value),
         };
-        if !c.is_ascii_whitespace() {
-            after_value = matches!(c, '"' | '}' | ']') || c.is_ascii_alphanumeric();
+        rest = if let Some(quote) = quote {
+            copy_string(after, quote, &mut mended)
+        } else if let Some(after) = after_comment(rest) {
+            after
+        } else if c.is_ascii_alphanumeric() || c == '-' {
+            copy_word(rest, &mut mended)
+        } else if c == ',' && (closes(after) || !after_value) {
+            after
+        } else {
+            mended.push(c);
+            after
+        };
+        if quote.is_some() || !(c.is_ascii_whitespace() || matches!(c, '/' | '#')) {
+            after_value =
+                quote.is_some() || matches!(c, '}' | ']' | '-') || c.is_ascii_alphanumeric();
         }
     }
     mended
+}
+
+/// What follows the comment that begins `text`.
+fn after_comment(text: &str) -> Option<&str> {
+    let end = if text.starts_with("/*") {
+        "*/"
+    } else if text.starts_with("//") || text.starts_with('#') {
+        "\n"
+    } else {
+        return None;
+    };
+    let (comment, after) = text.split_once(end)?;
+    (!comment.contains('"')).then_some(after)
+}
+
+/// Copies the word or number that begins `text`, mended; gives what follows.
+fn copy_word<'t>(text: &'t str, mended: &mut String) -> &'t str {
+    let after = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let word = text.strip_suffix(after).unwrap_or_default();
+    let is_number = word.bytes().all(is_in_number) && word.contains(|c: char| c.is_ascii_digit());
+    match word {
+        "None" => mended.push_str("null"),
+        "True" => mended.push_str("true"),
+        "False" => mended.push_str("false"),
+        _ if is_number && !is_exact(word.as_bytes()) => {
+            mended.extend(["\"", word, "\""]);
+        }
+        _ => mended.push_str(word),
+    }
+    after
 }
 
 /// Whether the next thing in `text` is a closing bracket.
@@ -36,15 +83,19 @@ fn closes(text: &str) -> bool {
     text.trim_ascii_start().starts_with(['}', ']'])
 }
 
-/// Copies a string whose opening quote was read, mended, with both quotes; gives what follows.
-fn copy_string<'t>(text: &'t str, mended: &mut String) -> &'t str {
+/// Copies a string whose opening quote was read, mended, in JSON's quotes; gives what follows.
+fn copy_string<'t>(text: &'t str, quote: Quote, mended: &mut String) -> &'t str {
     mended.push('"');
     let mut rest = text;
     while let Some((c, after)) = split_first(rest) {
+        if let Some(length) = quote.closing_len(rest.as_bytes()) {
+            mended.push('"');
+            return rest.get(length..).unwrap_or_default();
+        }
         rest = match c {
             '"' => {
-                mended.push('"');
-                return after;
+                mended.push_str("\\\"");
+                after
             }
             '\\' => copy_escape(after, mended),
             '\0'..='\u{1f}' => {
@@ -143,9 +194,15 @@ mod tests {
         ];
         for (broken, expected) in cases {
             assert!(serde_json::from_str::<Value>(broken).is_err(), "{broken}");
-            let mended: Value = serde_json::from_str(&repair(broken)).unwrap();
+            let mended: Value = serde_json::from_str(&repair(broken, Quote::Double)).unwrap();
             assert_eq!(mended["a"], expected, "{broken}");
         }
+        let words = r#"{'a':[None, True, -0.12345678901234567, 2.5, “x "y” z”], // 'b'
+            /* d */ "b": 'it's "c"'}"#;
+        let mended: Value = serde_json::from_str(&repair(words, Quote::Double)).unwrap();
+        let expected = json!({"a": [null, true, "-0.12345678901234567", 2.5, "x \"y” z"],
+            "b": "it's \"c\""});
+        assert_eq!(mended, expected);
         let commas = [
             r#"{"a":[1,2, ],"b":"c",
             }"#,
@@ -153,17 +210,17 @@ mod tests {
             "{\"a\":[1,2]\n\"b\":\"c\"}",
         ];
         for broken in commas {
-            let mended: Value = serde_json::from_str(&repair(broken)).unwrap();
+            let mended: Value = serde_json::from_str(&repair(broken, Quote::Double)).unwrap();
             assert_eq!(mended, json!({"a": [1, 2], "b": "c"}), "{broken}");
         }
-        assert!(serde_json::from_str::<Value>(&repair(r#"{"a" "b"}"#)).is_err());
+        assert!(serde_json::from_str::<Value>(&repair(r#"{"a" "b"}"#, Quote::Double)).is_err());
     }
 
     proptest! {
         #[test]
         fn leaves_valid_json_its_value(key in ".*", text in any::<String>()) {
-            let value = json!({ key: [text, 1.5, null, true], "n": {} });
-            let mended: Value = serde_json::from_str(&repair(&value.to_string())).unwrap();
+            let value = json!({ key: [text, 1.5, null, true, -3], "n": {} });
+            let mended: Value = serde_json::from_str(&repair(&value.to_string(), Quote::Double)).unwrap();
             prop_assert_eq!(mended, value);
         }
     }

@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 
 use super::Item;
 use super::fields::{self, read_task};
+use super::quotes::Quote;
 use super::repair::repair;
 use super::scan::{Ending, Span, find_objects};
+use super::value::{Fault, parse};
 
 /// The most tasks read from one answer.
 const MAX_ITEMS: usize = 1000;
@@ -31,75 +33,104 @@ fn without_reasoning(text: &str) -> &str {
 }
 
 /// Reads an answer that is valid JSON from its first bracket to its last, with prose or code
-/// fences around it at most. `None` when it is not, or of no known shape.
+/// fences around it at most. `None` when it is not.
 fn read_valid(text: &str) -> Option<Vec<Item>> {
     let start = text.find(['{', '['])?;
     let end = text.rfind(['}', ']'])?;
-    // serde_json refuses more than 128 levels, so nesting cannot overflow the stack.
-    let value: Value = serde_json::from_str(text.get(start..=end)?).ok()?;
-    let list = match &value {
-        Value::Array(list) => list.as_slice(),
-        Value::Object(object) => match list_in(object) {
-            Some(list) => list,
-            None if fields::has_instruction(object) => std::slice::from_ref(&value),
-            // The tasks may be further inside.
-            None => return None,
-        },
-        _ => return None,
-    };
-    Some(up_to_limit(list, read_task, Value::to_string))
+    let is_whole =
+        !text.get(..start)?.contains(['}', ']']) && !text.get(end..)?.contains(['{', '[']);
+    let value = parse(text.get(start..=end).filter(|_| is_whole)?).ok()?;
+    let mut items = Vec::new();
+    collect(&value, &mut items);
+    if let Some(first_beyond) = items.get_mut(MAX_ITEMS) {
+        let sample = match first_beyond {
+            Item::Candidate(task) => &task.instruction,
+            Item::Defect { sample, .. } => sample,
+        };
+        *first_beyond = Item::defect("too_many_items", sample);
+    }
+    Some(items)
 }
 
-/// The list of tasks that an object wraps; `None` when it is a task itself or wraps none.
-fn list_in(object: &Map<String, Value>) -> Option<&[Value]> {
-    if let Some(Value::Array(list)) = fields::get(object, &["tasks"]) {
-        return Some(list);
+/// Appends the tasks in a value, however it wraps them, until there is one more than the limit.
+fn collect(value: &Value, items: &mut Vec<Item>) {
+    match value {
+        _ if items.len() > MAX_ITEMS => {}
+        Value::Array(list) => list.iter().for_each(|element| collect(element, items)),
+        Value::Object(object)
+            if fields::wraps_tasks(object) || !fields::has_instruction(object) =>
+        {
+            if !collect_wrapped(object, items) {
+                items.push(read_task(value));
+            }
+        }
+        _ => items.push(read_task(value)),
     }
-    if fields::has_instruction(object) {
-        return None;
+}
+
+/// Appends the tasks in what an object wraps; gives whether it is a wrapper.
+fn collect_wrapped(object: &Map<String, Value>, items: &mut Vec<Item>) -> bool {
+    let mut is_wrapper = fields::wraps_tasks(object);
+    for (key, value) in object {
+        let before = items.len();
+        let is_kept = match value {
+            Value::Object(inner) if !fields::has_field(inner) => collect_wrapped(inner, items),
+            Value::Object(_) | Value::Array(_) => {
+                collect(value, items);
+                let found = items.get(before..).unwrap_or_default();
+                fields::is_list_of_tasks(key.as_bytes()) || found.iter().any(is_of_object)
+            }
+            _ => false,
+        };
+        if !is_kept {
+            items.truncate(before);
+        }
+        is_wrapper |= is_kept;
     }
-    let lists = object.values().filter_map(Value::as_array);
-    lists.into_iter().find(|list| list.iter().any(Value::is_object)).map(Vec::as_slice)
+    is_wrapper
+}
+
+/// Whether an object gave the item, good or bad; tags and the like are no tasks.
+fn is_of_object(item: &Item) -> bool {
+    !matches!(item, Item::Defect { rule: "not_an_object", .. })
 }
 
 /// Reads every object that can be found in a text that is not valid JSON as a whole.
 fn read_pieces(text: &str) -> Vec<Item> {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let read = |span: &Span| match span.ending {
-        Ending::Closed => read_object(piece(span)),
-        Ending::Broken => read_unclosed(piece(span)),
+        Ending::Closed => read_object(piece(span), &[""]),
+        Ending::Broken => read_object(piece(span), &["}", ""]),
         Ending::Truncated => Item::defect("truncated", piece(span)),
     };
-    up_to_limit(&find_objects(text), read, |span| piece(span).to_owned())
-}
-
-/// Reads the text of one object, mended when it is not valid JSON.
-fn read_object(text: &str) -> Item {
-    let value = serde_json::from_str(text).or_else(|_| serde_json::from_str(&repair(text)));
-    value.map_or_else(|_| Item::defect("broken_item", text), |value: Value| read_task(&value))
-}
-
-/// Reads the text of an object that the next one follows, so that only its brace may be missing.
-fn read_unclosed(text: &str) -> Item {
-    let closed = repair(text.trim_end_matches(|c: char| c == ',' || c.is_ascii_whitespace())) + "}";
-    let value = serde_json::from_str(&closed);
-    value.map_or_else(|_| Item::defect("broken_item", text), |value: Value| read_task(&value))
-}
-
-/// Reads the first 1,000 of `list`; one defect stands for all the others.
-fn up_to_limit<T>(
-    list: &[T],
-    read: impl Fn(&T) -> Item,
-    text_of: impl Fn(&T) -> String,
-) -> Vec<Item> {
-    let mut items: Vec<Item> = list.iter().take(MAX_ITEMS).map(read).collect();
-    items.extend(list.get(MAX_ITEMS).map(|first| Item::defect("too_many_items", &text_of(first))));
+    let spans = find_objects(text);
+    let mut items: Vec<Item> = spans.iter().take(MAX_ITEMS).map(read).collect();
+    items.extend(spans.get(MAX_ITEMS).map(|span| Item::defect("too_many_items", piece(span))));
     items
+}
+
+/// Reads the text of one object, mended when it is not valid JSON. The first of `endings` that
+/// makes it an object is what it lacks.
+fn read_object(text: &str, endings: &[&str]) -> Item {
+    let opening = if text.starts_with('{') { "" } else { "{" };
+    let body = text.trim_end_matches(|c: char| c == ',' || c.is_ascii_whitespace());
+    let closed = || endings.iter().map(|ending| format!("{opening}{body}{ending}"));
+    let parsed = closed().map(|text| parse(&text));
+    let mended = closed().map(|text| parse(&repair(&text, Quote::Double)));
+    let unescaped = closed().map(|text| {
+        let value = parse(&repair(&text, Quote::Unescaped))?;
+        let is_text = fields::is_plain_task(&value) && !text.contains("\" +");
+        if is_text { Ok(value) } else { Err(Fault::Other) }
+    });
+    match parsed.chain(mended).chain(unescaped).find(|parsed| *parsed != Err(Fault::Other)) {
+        Some(Ok(value)) => read_task(&value),
+        Some(Err(Fault::RepeatedKey)) => Item::defect("repeated_field", text),
+        Some(Err(Fault::Other)) | None => Item::defect("broken_item", text),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::super::tests::{candidates, rules, task};
@@ -134,6 +165,16 @@ mod tests {
             format!("<think>{ROW_B}</think>{{\"tasks\":[{ROW_A},{ROW_B}]}}"),
             format!("{{\"data\":{{\"tasks\":[{ROW_A},{ROW_B}]}},\"error\":null}}"),
             format!("{{\"1\":{ROW_A},\"2\":{ROW_B}}}"),
+            format!("{{\"1\":{ROW_A},\"1\":{ROW_B}}}"),
+            format!("{{\"easy\":[{ROW_A}],\"hard\":[[{ROW_B}]]}}"),
+            format!("[{{\"tasks\":[{ROW_A}]}},{{\"task\":{ROW_B}}}]"),
+            format!("{{\"output\":[{ROW_A},{ROW_B}"),
+            format!("{{\"instruction\":\"x\",\"tasks\":[{ROW_A},{ROW_B},"),
+            format!("{{\"1\":{},\"2\":{ROW_B}}}", ROW_A.trim_end_matches('}')),
+            format!("{{\"tasks\":[{ROW_A},{}]}}", ROW_B.trim_end_matches('}')),
+            format!("{{\"tasks\":[{ROW_A},{}]}}", ROW_B.trim_start_matches('{')),
+            format!("{}\n{ROW_B}", ROW_A.trim_start_matches('{')),
+            format!("[{ROW_A}, // a 5\" {{one}}\n{ROW_B} /* end */]"),
             format!("[{},{ROW_B}]", ROW_A.trim_end_matches('}')),
             format!("[{ROW_A},{ROW_B}]").replace(",\"output", "\"output"),
         ];
@@ -161,13 +202,34 @@ mod tests {
     }
 
     #[test]
+    fn strings_are_read_in_any_quotes() {
+        let row = |output: &str| format!(r#"{{"instruction":"q","output":{output}}}"#);
+        let cases = [
+            (row(r#""a "word", here""#), r#"a "word", here"#),
+            (row(r#""5" wide""#), "5\" wide"),
+            (row(r#"'it's "single"'"#), "it's \"single\""),
+            (row("“curly”"), "curly"),
+            (row("\"x \" // \"\n\""), "x \" // \""),
+            (row("1.50"), "1.50"),
+            (row("[1e5]"), "1e5"),
+            (row("3.14159265358979323846"), "3.14159265358979323846"),
+            ("{'instruction': 'q', 'output': 'a, \\'b\\' {\"'}".to_owned(), "a, 'b' {\""),
+            ("{“instruction”: “q”, “output”: “a \"b\" {c”}".to_owned(), "a \"b\" {c"),
+        ];
+        for (row, output) in cases {
+            let items = salvage(&format!("[{ROW_A},{row},{ROW_B}]"));
+            let expected = [task("a", "", "1"), task("q", "", output), task("b", "x", "2")];
+            assert_eq!(candidates(&items), expected, "{row}");
+        }
+    }
+
+    #[test]
     fn one_bad_task_does_not_cost_the_others() {
-        let quotes = [r#""a "word" here""#, r#""5" wide""#, "\"open", "'single'", "nothing"];
-        for bad in quotes {
+        for bad in ["\"open", "nothing", "\"a\" + \"b\"", "NaN", "\"{\"a\": 1}\"", "[1"] {
             let text = format!(r#"[{{"instruction":"q","output":{bad}}},{ROW_A},{ROW_B}]"#);
             let items = salvage(&text);
             assert_eq!(candidates(&items), two_tasks(), "{text}");
-            assert_eq!(rules(&items), ["broken_item"], "{text}");
+            assert_eq!(rules(&items).first(), Some(&"broken_item"), "{text}");
         }
     }
 
@@ -181,7 +243,9 @@ mod tests {
             (r#"{"tasks":[]}"#, vec!["no_items"]),
             ("{}", vec!["missing_instruction"]),
             (r#"{"error":{"message":"busy"}}"#, vec!["missing_instruction"]),
-            (r#"[1,"a",[{}]]"#, vec!["not_an_object"; 3]),
+            (r#"[1,"a",[{}]]"#, vec!["not_an_object", "not_an_object", "missing_instruction"]),
+            (r#"{"instruction":"a","output":"b","output":"c"}"#, vec!["repeated_field"]),
+            (r#"{"instruction":"a","output":"see "output":"b""}"#, vec!["broken_item"]),
             (
                 r#"[{"instruction":"a"},{"output":"b"}]"#,
                 vec!["missing_output", "missing_instruction"],
@@ -219,20 +283,29 @@ mod tests {
             "{}",
             "{\"a\":",
             "[{",
-            "{\"input\":",
-            "{\"input\"",
-            "{\"input\":\"",
-            "{\"input\":{}",
-            "{\"input\":1 ",
+            "{\"instruction\":",
+            "{\"instruction\"",
+            "{\"instruction\":\"",
+            "{\"instruction\":{}",
+            "{\"instruction\":1 ",
             "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":\"",
-            "{\"a\":{\"input\":\"{",
+            "{\"a\":{\"instruction\":\"{",
             "{ ",
             "\\u",
             "```",
             ",",
+            "'",
+            "“",
+            "{'a':'",
+            "\"a\":",
+            "[\"a\":",
+            "{\"tasks\":[",
+            "{\"instruction\":[{]",
+            "//",
+            "1",
         ];
         for unit in units {
-            assert!(!salvage(&unit.repeat(200_000)).is_empty(), "{unit}");
+            assert!(!salvage(&unit.repeat(100_000)).is_empty(), "{unit}");
         }
         let deep = format!("{{\"output\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(rules(&salvage(&deep)), ["broken_item"]);
@@ -240,71 +313,5 @@ mod tests {
         assert_eq!(rules(&salvage(&commas)), ["missing_instruction"]);
         let spaces = format!("{{\"output\":[,{}]}}", ", ".repeat(200_000));
         assert_eq!(rules(&salvage(&spaces)), ["missing_instruction"]);
-    }
-
-    /// Text that makes trouble for a scanner, with nothing that cleaning would change.
-    fn hard_text() -> impl Strategy<Value = String> {
-        let part = prop_oneof![
-            Just("{\"instruction\":\"x\",\"output\":\"y\"}"),
-            Just("\"},{\""),
-            Just("{"),
-            Just("}"),
-            Just("["),
-            Just("]"),
-            Just("\""),
-            Just("\\"),
-            Just("\\\""),
-            Just("\n"),
-            Just("```"),
-            Just("é"),
-            Just("😀"),
-            Just("a"),
-            Just(" "),
-            Just("\\u"),
-            Just(":"),
-            Just(","),
-        ];
-        prop::collection::vec(part, 0..8).prop_map(|parts| format!("<{}>", parts.concat()))
-    }
-
-    fn tasks() -> impl Strategy<Value = Vec<Candidate>> {
-        let task = (hard_text(), hard_text(), hard_text())
-            .prop_map(|(instruction, input, output)| Candidate { instruction, input, output });
-        prop::collection::vec(task, 1..4)
-    }
-
-    /// A list of the tasks as JSON, and where each one ends in it.
-    fn list_of(tasks: &[Candidate], wrapped: bool) -> (String, Vec<usize>) {
-        let mut text = String::from(if wrapped { "{\"tasks\": [" } else { "[" });
-        let mut ends = Vec::new();
-        for (index, task) in tasks.iter().enumerate() {
-            text.push_str(if index == 0 { "" } else { ", " });
-            let Candidate { instruction, input, output } = task;
-            text +=
-                &json!({"instruction": instruction, "input": input, "output": output}).to_string();
-            ends.push(text.len());
-        }
-        text.push_str(if wrapped { "]}" } else { "]" });
-        (text, ends)
-    }
-
-    proptest! {
-        #[test]
-        fn a_cut_list_gives_exactly_its_whole_tasks(tasks in tasks(), wrapped: bool) {
-            let (text, ends) = list_of(&tasks, wrapped);
-            for prefix in (0..=text.len()).filter_map(|cut| text.get(..cut)) {
-                let whole = ends.iter().filter(|end| **end <= prefix.len()).count();
-                let items = salvage(prefix);
-                prop_assert_eq!(&candidates(&items), &tasks[..whole], "{}", prefix);
-                prop_assert!(rules(&items).len() <= 1);
-            }
-        }
-
-        #[test]
-        fn raw_line_breaks_in_strings_are_read(tasks in tasks()) {
-            let (text, _) = list_of(&tasks, true);
-            let raw = text.replace("\\\\", "\u{1}").replace("\\n", "\n").replace('\u{1}', "\\\\");
-            prop_assert_eq!(candidates(&salvage(&raw)), tasks);
-        }
     }
 }

@@ -1,13 +1,16 @@
 //! Finds the task objects in text that is not valid JSON as a whole.
 //!
 //! One pass with an explicit stack, so that the time is linear and no depth of nesting can
-//! overflow the call stack. It looks at braces, strings and keys alone; whether an object is
-//! valid JSON is for its reader to find out.
+//! overflow the call stack. It looks at brackets, strings and keys alone; whether an object is
+//! valid JSON is for its reader to find out. Wherever a new object must begin, whatever was read
+//! before, it begins: so one fault costs the object that has it and no other.
 
-/// The keys that tell a task from an object that wraps tasks.
-const TASK_KEYS: [&str; 3] = ["instruction", "input", "output"];
+use super::fields;
+use super::quotes::{Quote, begins_object, first_key, key, list_ends};
 
 /// An object's place in the text, as a byte range.
+///
+/// One that lacks its opening brace begins with the quote of its first key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: usize,
@@ -15,15 +18,13 @@ pub(super) struct Span {
     pub(super) ending: Ending,
 }
 
-/// The most bytes of an object's first key that are looked at.
-const MAX_FIRST_KEY: usize = 40;
-
 /// How an object ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// With its closing brace.
     Closed,
-    /// Where the next object begins: its quotes do not pair up, or it lacks its closing brace.
+    /// Where another object or the end of the list shows that it has ended: its quotes do not pair
+    /// up, or it lacks its closing brace.
     Broken,
     /// With the text.
     Truncated,
@@ -31,8 +32,8 @@ pub(super) enum Ending {
 
 /// The objects of `text` that are tasks or may be, in order, none inside another.
 ///
-/// An object with one of the keys `instruction`, `input` and `output` is a task, and objects
-/// inside it belong to its fields. Any other object is a wrapper when objects are inside it.
+/// An object with the key `instruction` and no list `tasks` is a task, and objects inside it belong
+/// to its fields. Any other object is a wrapper when objects are inside it.
 pub(super) fn find_objects(text: &str) -> Vec<Span> {
     let mut scanner = Scanner { bytes: text.as_bytes(), ..Scanner::default() };
     scanner.run();
@@ -46,7 +47,19 @@ struct OpenObject {
     /// How many spans were found before it.
     found_before: usize,
     /// How many of its arrays are open.
-    arrays: usize,
+    arrays: u32,
+    /// Whether it has a list `tasks`, or a task was in it before it had an instruction.
+    wraps: bool,
+}
+
+/// A string that was read.
+#[derive(Debug, Clone, Copy)]
+struct Text<'t> {
+    /// Where its opening quote is.
+    start: usize,
+    quote: Quote,
+    /// What is between its quotes.
+    content: &'t [u8],
 }
 
 #[derive(Debug, Default)]
@@ -57,60 +70,112 @@ struct Scanner<'t> {
     /// Index in `open` of the outermost object known to be a task.
     open_task: Option<usize>,
     /// The string just read, when only whitespace came after it: a key, if a colon follows.
-    last_string: Option<&'t [u8]>,
-    /// Whether a colon was the last thing read, so that a value is due.
-    after_colon: bool,
+    last_string: Option<Text<'t>>,
+    /// The key whose value is due: only a colon and whitespace came after it.
+    due_key: Option<Text<'t>>,
+    /// The last two bytes that were neither whitespace nor inside a string.
+    last: [u8; 2],
     found: Vec<Span>,
 }
 
-impl Scanner<'_> {
+impl<'t> Scanner<'t> {
     fn run(&mut self) {
-        while let Some(byte) = self.bytes.get(self.at) {
+        while let Some(byte) = self.bytes.get(self.at).copied() {
+            if let Some(quote) = Quote::opening(self.rest())
+                && self.string_begins(quote)
+            {
+                self.read_string(quote);
+                self.note(b'"');
+                continue;
+            }
             match byte {
-                // Outside objects a quote is prose, and prose need not pair its quotes.
-                b'"' if !self.open.is_empty() => {
-                    self.read_string();
-                    self.after_colon = false;
-                    continue;
-                }
                 b'{' => self.open_object(),
                 b'}' => self.close_object(),
+                b'[' => self.open_array(),
+                b']' => self.close_array(),
                 b':' => self.read_key(),
-                byte if byte.is_ascii_whitespace() => {}
-                byte => self.read_other(*byte),
+                // Inside a string, if quotes do not pair up.
+                b'\\' if matches!(self.bytes.get(self.at + 1), Some(b'"' | b'\\')) => self.at += 1,
+                _ => {}
             }
-            self.after_colon = *byte == b':' || (self.after_colon && byte.is_ascii_whitespace());
+            if !byte.is_ascii_whitespace() {
+                self.note(byte);
+            }
             self.at += 1;
         }
         self.finish();
     }
 
-    fn open_object(&mut self) {
-        self.last_string = None;
-        let key_is_due = self.open.last().is_some_and(|object| object.arrays == 0);
-        if key_is_due && !self.after_colon && self.object_begins_here() {
-            self.break_off();
-        }
-        self.open.push(OpenObject { start: self.at, found_before: self.found.len(), arrays: 0 });
+    fn rest(&self) -> &'t [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    fn read_other(&mut self, byte: u8) {
-        self.last_string = None;
-        let Some(object) = self.open.last_mut() else { return };
-        match byte {
-            b'[' => object.arrays += 1,
-            b']' => object.arrays = object.arrays.saturating_sub(1),
-            _ => {}
+    /// Remembers that `byte`, or a string when it is a quote, was read.
+    fn note(&mut self, byte: u8) {
+        if byte != b':' {
+            self.due_key = None;
         }
+        if byte != b'"' {
+            self.last_string = None;
+        }
+        self.last = [self.last[1], byte];
+    }
+
+    /// Whether the quote here begins a string. Outside objects it is prose, and prose need not pair
+    /// its quotes; but a key there, first in a list or after a colon begins an object whose brace
+    /// is missing.
+    fn string_begins(&mut self, quote: Quote) -> bool {
+        let is_key = key(self.rest(), quote).is_some();
+        if is_key && self.open_task.is_none() && self.brace_is_due() {
+            self.push_object();
+        }
+        let is_value = || self.due_key.is_some_and(|key| key.quote == quote);
+        !self.open.is_empty() && (quote == Quote::Double || is_key || is_value())
+    }
+
+    /// Whether an object begins here, if a key does.
+    fn brace_is_due(&self) -> bool {
+        let Some(object) = self.open.last() else { return true };
+        let is_first = matches!(self.last, [_, b'[' | b'}'] | [b'}', b',']);
+        self.last[1] == b':' || (object.arrays > 0 && is_first)
+    }
+
+    fn open_object(&mut self) {
+        if let Some(end) = self.end_of_unclosed() {
+            self.break_off(end);
+        }
+        self.push_object();
+    }
+
+    fn push_object(&mut self) {
+        let found_before = self.found.len();
+        self.open.push(OpenObject { start: self.at, found_before, arrays: 0, wraps: false });
+    }
+
+    /// Where the innermost object ended without a brace, if the brace here shows that it did: it
+    /// stands where a key is due, or it begins as the open task does and is none of its fields.
+    fn end_of_unclosed(&self) -> Option<usize> {
+        let object = self.open.last().filter(|object| object.arrays == 0)?;
+        let first = first_key(self.rest())?;
+        let Some(key) = self.due_key else {
+            return (self.last[1] != b':').then_some(self.at);
+        };
+        let task = self.bytes.get(object.start..).unwrap_or_default();
+        let is_sibling = self.open_task == Some(self.open.len() - 1)
+            && first_key(task) == Some(first)
+            && !fields::is_name(key.content);
+        is_sibling.then_some(key.start)
     }
 
     fn close_object(&mut self) {
-        self.last_string = None;
         let Some(object) = self.open.pop() else { return };
         let is_task = self.open_task == Some(self.open.len());
         if is_task {
             self.open_task = None;
             self.found.truncate(object.found_before);
+            if let Some(wrapper) = self.open.last_mut() {
+                wrapper.wraps = true;
+            }
         }
         let is_wrapper = self.found.len() > object.found_before;
         if is_task || (self.open_task.is_none() && !is_wrapper) {
@@ -118,53 +183,91 @@ impl Scanner<'_> {
         }
     }
 
+    fn open_array(&mut self) {
+        let is_task = self.open_task == self.open.len().checked_sub(1);
+        let Some(object) = self.open.last_mut() else { return };
+        let holds_tasks = self.due_key.is_some_and(|key| fields::is_list_of_tasks(key.content));
+        if object.arrays == 0 && holds_tasks && (is_task || self.open_task.is_none()) {
+            object.wraps = true;
+            self.open_task = None;
+        }
+        object.arrays = object.arrays.saturating_add(1);
+    }
+
+    fn close_array(&mut self) {
+        if self.open.last().is_some_and(|object| object.arrays == 0) {
+            self.close_unclosed_object();
+        }
+        if let Some(object) = self.open.last_mut() {
+            object.arrays = object.arrays.saturating_sub(1);
+        }
+    }
+
+    /// Closes the innermost object where the end of the list that it stands in shows that it lacks
+    /// its brace.
+    fn close_unclosed_object(&mut self) {
+        let innermost = self.open.len().checked_sub(1);
+        let outer = self.open.iter().nth_back(1);
+        let is_in_list = outer.is_some_and(|outer| outer.arrays > 0);
+        match self.open_task {
+            Some(_) if self.open_task == innermost && list_ends(self.rest()) => {
+                self.break_off(self.at);
+            }
+            Some(_) if self.open_task != innermost && is_in_list => {
+                self.open.truncate(self.open.len() - 1);
+            }
+            None if is_in_list => self.break_off(self.at),
+            _ => {}
+        }
+    }
+
     fn read_key(&mut self) {
-        let key = self.last_string.take();
-        if self.open_task.is_none() && key.is_some_and(is_task_key) {
+        self.due_key = self.last_string.take();
+        let (Some(key), Some(object)) = (self.due_key, self.open.last()) else { return };
+        let may_be_task = self.open_task.is_none() && object.arrays == 0 && !object.wraps;
+        if may_be_task && fields::is_instruction(key.content) {
             self.open_task = self.open.len().checked_sub(1);
         }
     }
 
     /// Moves past the string that begins here, or to the object that shows it to be unclosed.
-    fn read_string(&mut self) {
-        let start = self.at + 1;
-        self.at = start;
+    fn read_string(&mut self, quote: Quote) {
+        let start = self.at;
+        self.at += quote.opening_len();
+        let content_from = self.at;
         while let Some(byte) = self.bytes.get(self.at) {
+            if let Some(length) = quote.closing_len(self.rest()) {
+                let content = self.bytes.get(content_from..self.at).unwrap_or_default();
+                self.last_string = Some(Text { start, quote, content });
+                self.at += length;
+                return;
+            }
             match byte {
                 b'\\' => self.at += 1,
-                b'"' => {
-                    self.last_string = self.bytes.get(start..self.at);
-                    self.at += 1;
-                    return;
-                }
-                b'{' if self.object_begins_here() => return self.break_off(),
+                b'{' if begins_object(self.rest(), quote) => return self.break_off(self.at),
                 _ => {}
             }
             self.at += 1;
         }
     }
 
-    /// Whether `{"instruction":`, `{"id":` or the like stands here. Inside a string of valid JSON
-    /// it cannot: the quote would have a backslash before it, or end the string and have no name
-    /// after it.
-    fn object_begins_here(&self) -> bool {
-        let rest = self.bytes.get(self.at + 1..).unwrap_or_default().trim_ascii_start();
-        let Some(rest) = rest.strip_prefix(b"\"") else { return false };
-        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
-        let length = rest.iter().take(MAX_FIRST_KEY).take_while(is_name).count();
-        let after = rest.get(length..).unwrap_or_default();
-        let colon = after.strip_prefix(b"\"").map(<[u8]>::trim_ascii_start);
-        length > 0 && colon.is_some_and(|rest| rest.starts_with(b":"))
+    /// Gives up the task that is open, or the object that may be one, so that its fault does not
+    /// cost all that follow.
+    fn break_off(&mut self, end: usize) {
+        if let Some(index) = self.open_task.take() {
+            self.open.truncate(index + 1);
+        } else if self.open.last().is_none_or(|object| self.is_known_wrapper(object)) {
+            return;
+        }
+        if let Some(object) = self.open.pop() {
+            self.found.truncate(object.found_before);
+            self.push(object.start, end, Ending::Broken);
+        }
     }
 
-    /// Gives up the open task, so that one stray quote does not cost all that follow.
-    fn break_off(&mut self) {
-        let Some(index) = self.open_task.take() else { return };
-        self.open.truncate(index + 1);
-        if let Some(task) = self.open.pop() {
-            self.found.truncate(task.found_before);
-            self.push(task.start, self.at, Ending::Broken);
-        }
+    /// Whether the object holds others, or begins with one.
+    fn is_known_wrapper(&self, object: &OpenObject) -> bool {
+        object.wraps || self.found.len() > object.found_before || self.last[1] == b'{'
     }
 
     /// Records the object that the end of the text cut.
@@ -174,6 +277,8 @@ impl Scanner<'_> {
         let (start, found_before) = (object.start, object.found_before);
         if self.open_task.is_some() {
             self.found.truncate(found_before);
+        } else if self.bytes.get(start) != Some(&b'{') {
+            return; // A word in quotes and a colon: prose.
         }
         // A wrapper cut between two of its tasks lost nothing.
         if self.found.len() == found_before {
@@ -184,11 +289,6 @@ impl Scanner<'_> {
     fn push(&mut self, start: usize, end: usize, ending: Ending) {
         self.found.push(Span { start, end, ending });
     }
-}
-
-fn is_task_key(key: &[u8]) -> bool {
-    let key = key.trim_ascii();
-    TASK_KEYS.iter().any(|task_key| key.eq_ignore_ascii_case(task_key.as_bytes()))
 }
 
 #[cfg(test)]
@@ -207,13 +307,13 @@ mod tests {
             ("no braces, a \" quote", &[]),
             ("5\" { x } \"", &[("{ x }", Closed)]),
             (r#"{"a":{"b":{}}}"#, &[("{}", Closed)]),
-            (r#"{"input":{"b":{}}}"#, &[(r#"{"input":{"b":{}}}"#, Closed)]),
-            (r#"{"b":{}, "INPUT" : 1}"#, &[(r#"{"b":{}, "INPUT" : 1}"#, Closed)]),
-            (r#"{"b":{},"c":"input"}"#, &[("{}", Closed)]),
+            (r#"{"instruction":{"b":{}}}"#, &[(r#"{"instruction":{"b":{}}}"#, Closed)]),
+            (r#"{"b":{}, "INSTRUCTION" : 1}"#, &[(r#"{"b":{}, "INSTRUCTION" : 1}"#, Closed)]),
+            (r#"{"b":{},"c":"instruction"}"#, &[("{}", Closed)]),
             (r#"{"t":[{"output":"}{\""},"#, &[(r#"{"output":"}{\""}"#, Closed)]),
             (
-                r#"{"t":[{},{"output":{"a":{}},"#,
-                &[("{}", Closed), (r#"{"output":{"a":{}},"#, Truncated)],
+                r#"{"t":[{},{"instruction":{"a":{}},"#,
+                &[("{}", Closed), (r#"{"instruction":{"a":{}},"#, Truncated)],
             ),
             ("} {\"a\": ", &[("{\"a\": ", Truncated)]),
         ];
@@ -241,9 +341,9 @@ mod tests {
 
     #[test]
     fn a_missing_brace_costs_no_other_task() {
-        let text = r#"[{"input":{"k":1},"output":["a",{"b":1},{"c":2}],{"input":"b"}]"#;
+        let text = r#"[{"input":{"k":1},"instruction":["a",{"b":1},{"c":2}],{"input":"b"}]"#;
         let expected = [
-            (r#"{"input":{"k":1},"output":["a",{"b":1},{"c":2}],"#, Ending::Broken),
+            (r#"{"input":{"k":1},"instruction":["a",{"b":1},{"c":2}],"#, Ending::Broken),
             (r#"{"input":"b"}"#, Ending::Closed),
         ];
         assert_eq!(found(text), expected);
