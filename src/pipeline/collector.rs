@@ -135,7 +135,7 @@ impl Collector {
     }
 
     /// Runs to the end: sends requests until something stops it, then waits for what is under way.
-    pub(super) async fn run(&mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         if self.accepted() >= self.target {

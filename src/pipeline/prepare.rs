@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::collector::{Collector, Resumed, Stop};
 use super::failure::RunError;
@@ -153,10 +154,22 @@ impl Prepared {
                 break;
             }
         }
-        let stop = collector.run(shutdown).await;
-        drop((collector, shared));
+        let stop = on_a_worker_thread(collector.run(shutdown)).await;
+        drop(shared);
         endpoint.stop().await;
         finish(run, stop).await
+    }
+}
+
+/// Runs the collector where its workers run. The thread that waits for the program's end would have
+/// to be woken by the system for every response; threads of the pool find it while they are awake.
+async fn on_a_worker_thread(collector: impl Future<Output = Stop> + Send + 'static) -> Stop {
+    // A set, because it aborts the task when nobody waits for it any more.
+    let mut alone = JoinSet::new();
+    alone.spawn(collector);
+    match alone.join_next().await.expect("one task was spawned") {
+        Ok(stop) => stop,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

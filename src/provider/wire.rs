@@ -220,6 +220,7 @@ fn token_usage(usage: &Usage) -> Option<TokenUsage> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -308,5 +309,56 @@ mod tests {
         insta::assert_snapshot!(message(r#"{"choices":[null]}"#), @"the answer is JSON without any choices");
         insta::assert_snapshot!(message(r#"{"error":{"message":"busy","code":503}}"#), @"the answer is an error: HTTP 200: busy");
         insta::assert_snapshot!(message(r#"[{"error":"busy"}]"#), @"the answer is an error: HTTP 200: busy");
+    }
+
+    /// Values of every type under keys that matter, a list or an object in place of each other.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-3..30_i64).prop_map(Value::from),
+            prop::sample::select(vec![7.0, 2.5, -1.0, 1e300]).prop_map(Value::from),
+            "[a-c\\\\\"é\n]{0,6}|12|stop|text".prop_map(Value::from),
+        ];
+        let keys = prop::sample::select(vec![
+            "choices",
+            "usage",
+            "message",
+            "text",
+            "content",
+            "refusal",
+            "finish_reason",
+            "type",
+            "prompt_tokens",
+            "completion_tokens",
+            "total_tokens",
+            "prompt_tokens_details",
+            "cached_tokens",
+            "completion_tokens_details",
+            "reasoning_tokens",
+            "other",
+        ]);
+        leaf.prop_recursive(5, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((keys.clone(), inner), 0..8).prop_map(|fields| fields
+                    .into_iter()
+                    .map(|(k, v)| (k.to_owned(), v))
+                    .collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_and_the_tree_say_the_same(
+            choice in any_value(), usage in any_value(), whole in any_value(),
+        ) {
+            for reply in [json!({"choices": [choice, {"text": "b"}], "usage": usage}), whole] {
+                let bytes = reply.to_string();
+                let from_bytes = serde_json::from_str(&bytes).map(completion_of).unwrap();
+                prop_assert_eq!(from_bytes, Lenient::deserialize(&reply).map(completion_of).unwrap());
+            }
+        }
     }
 }
