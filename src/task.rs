@@ -49,6 +49,19 @@ pub struct AcceptedTask {
     pub task: Candidate,
     /// Where it came from and what it cost.
     pub provenance: Provenance,
+    /// How similar it is to the tasks before it, when that was asked for.
+    pub similarity: Option<PoolSimilarity>,
+}
+
+/// How similar a task is to the seed tasks and the tasks accepted before it, as Stanford Alpaca
+/// records it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PoolSimilarity {
+    /// The instructions of the most similar of them with their scores, 0.0 to 1.0, the most
+    /// similar first.
+    pub most_similar: Vec<(String, f64)>,
+    /// The mean score over all of them.
+    pub average: f64,
 }
 
 /// Where an accepted task came from.

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 
 use super::args::ExportArgs;
 use super::failure::{CliError, say};
-use crate::config::SIMULATED;
+use crate::config::{Environment, RunConfig, SIMULATED, Settings};
 use crate::export::{AtomicFile, ExportOptions, Exporter, RowWriter, by_name};
-use crate::pipeline;
+use crate::pipeline::{self, Lookback};
 use crate::report::count;
 use crate::store::RunDir;
 
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, CliError> {
     let dir = RunDir::new(&args.run);
     let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
-    let written = write_export(&dir, &args.format, output, args.with_provenance)?;
+    let with = ExportOptions { with_provenance: args.with_provenance };
+    let written = write_export(&dir, &args.format, output, &with, args.with_similarity)?;
     let target = output.map_or("stdout".to_owned(), |path| path.display().to_string());
     say(&format!("exported {} tasks as {} to {target}", count(written), args.format));
     Ok(ExitCode::SUCCESS)
@@ -26,23 +27,35 @@ pub(super) fn write_export(
     dir: &RunDir,
     format: &str,
     output: Option<&Path>,
-    with_provenance: bool,
+    options: &ExportOptions,
+    with_similarity: bool,
 ) -> Result<u64, CliError> {
     let reader = dir.read()?;
     let settings = pipeline::stored_settings(dir)?.unwrap_or_default();
     if settings.provider.as_deref() == Some(SIMULATED) {
         say("SIMULATED: these tasks are made up. Do not train on them.");
     }
-    let model = settings.model.unwrap_or_default();
-    let options = ExportOptions { with_provenance };
-    to_output(exporter(format)?, &options, output, |rows| {
+    let model = settings.model.clone().unwrap_or_default();
+    let mut lookback = if with_similarity { Some(lookback(settings)?) } else { None };
+    to_output(exporter(format)?, options, output, |rows| {
         let mut written = 0;
-        reader.for_each_accepted::<CliError>(&model, |task| {
+        reader.for_each_accepted::<CliError>(&model, |mut task| {
             written += 1;
+            if let Some(lookback) = &mut lookback {
+                lookback.compare(&mut task);
+            }
             Ok(rows.write(&task)?)
         })?;
         Ok(written)
     })
+}
+
+/// The seed tasks of a run, and how it compares.
+fn lookback(settings: Settings) -> Result<Lookback, CliError> {
+    // An export sends nothing, so it needs no key: a placeholder stands in for it.
+    let environment = Environment { get: &|_name| Some("unused-by-export".to_owned()) };
+    let config = RunConfig::resolve(settings, environment)?;
+    Ok(Lookback::new(&config.rules, &config.seeds.tasks))
 }
 
 pub(super) fn exporter(format: &str) -> Result<&'static dyn Exporter, CliError> {

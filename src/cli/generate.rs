@@ -12,6 +12,7 @@ use super::failure::{CliError, say};
 use super::progress::Progress;
 use super::status;
 use crate::config::{Environment, RunConfig, SIMULATED, Settings, read_settings};
+use crate::export::ExportOptions;
 use crate::pipeline::{self, Outcome, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
@@ -48,7 +49,8 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     status::write_summary(&dir, &report)?;
     say(&format!("\n{}", to_text(&report).trim_end()));
     if let Some(path) = &args.output {
-        let written = write_export(&dir, &args.format, Some(path), false)?;
+        let written =
+            write_export(&dir, &args.format, Some(path), &ExportOptions::default(), false)?;
         say(&format!("{:<12} {} tasks to {}", "exported", count(written), path.display()));
     }
     conclude(outcome)

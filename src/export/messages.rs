@@ -9,7 +9,7 @@ use crate::chat::Role;
 use crate::task::{AcceptedTask, Candidate};
 
 use super::lines::{self, LineWriter};
-use super::row::ProvenanceRow;
+use super::row::{ProvenanceRow, SimilarityRow};
 use super::{ExportOptions, Exporter, RowWriter};
 
 /// One conversation a line: the user gives instruction and input, a blank line between them, and
@@ -47,6 +47,8 @@ impl Exporter for Messages {
 #[derive(Serialize)]
 struct ConversationRow<'a> {
     messages: [MessageRow<'a>; 2],
+    #[serde(flatten)]
+    similarity: Option<SimilarityRow<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<ProvenanceRow<'a>>,
 }
@@ -65,6 +67,7 @@ impl<'a> ConversationRow<'a> {
                 MessageRow { role: Role::User.as_str(), content: question(&accepted.task) },
                 MessageRow { role: Role::Assistant.as_str(), content: answer },
             ],
+            similarity: SimilarityRow::new(accepted),
             provenance: with_provenance.then(|| ProvenanceRow::new(accepted)),
         }
     }

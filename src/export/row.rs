@@ -1,7 +1,7 @@
 //! The shape of a task in a file, apart from its shape in memory.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::task::{AcceptedTask, TaskRef};
 
@@ -11,8 +11,31 @@ pub(super) struct TaskRow<'a> {
     instruction: &'a str,
     input: &'a str,
     output: &'a str,
+    #[serde(flatten)]
+    similarity: Option<SimilarityRow<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<ProvenanceRow<'a>>,
+}
+
+/// The keys of Alpaca's generator for how similar a task is to those before it.
+#[derive(Serialize)]
+pub(super) struct SimilarityRow<'a> {
+    #[serde(serialize_with = "as_map")]
+    most_similar_instructions: &'a [(String, f64)],
+    avg_similarity_score: f64,
+}
+
+impl<'a> SimilarityRow<'a> {
+    pub(super) fn new(accepted: &'a AcceptedTask) -> Option<Self> {
+        accepted.similarity.as_ref().map(|similarity| Self {
+            most_similar_instructions: &similarity.most_similar,
+            avg_similarity_score: similarity.average,
+        })
+    }
+}
+
+fn as_map<S: Serializer>(scored: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(scored.iter().map(|(instruction, score)| (instruction, score)))
 }
 
 impl<'a> TaskRow<'a> {
@@ -21,6 +44,7 @@ impl<'a> TaskRow<'a> {
             instruction: &accepted.task.instruction,
             input: &accepted.task.input,
             output: &accepted.task.output,
+            similarity: SimilarityRow::new(accepted),
             provenance: with_provenance.then(|| ProvenanceRow::new(accepted)),
         }
     }

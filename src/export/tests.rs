@@ -24,7 +24,7 @@ fn accepted(id: u64, [instruction, input, output]: [&str; 3]) -> AcceptedTask {
         input: input.to_owned(),
         output: output.to_owned(),
     };
-    AcceptedTask { id, task, provenance: Provenance::default() }
+    AcceptedTask { id, task, provenance: Provenance::default(), similarity: None }
 }
 
 /// Quotes, a backslash, line breaks of five kinds, a control character, and text outside of ASCII.

@@ -178,7 +178,7 @@ fn contamination(rules: &Rules) -> Option<(Contamination, Arc<Benchmarks>)> {
 }
 
 /// A seed task with its first instance, as it is shown in prompts.
-fn seed_as_task(seed: &SeedTask) -> Candidate {
+pub(super) fn seed_as_task(seed: &SeedTask) -> Candidate {
     let (input, output) =
         seed.instances.first().map(|i| (i.input.clone(), i.output.clone())).unwrap_or_default();
     Candidate { instruction: seed.instruction.clone(), input, output }

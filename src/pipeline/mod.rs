@@ -13,6 +13,7 @@ mod collector;
 mod dedup;
 mod failure;
 mod judge;
+mod lookback;
 mod plan;
 mod prepare;
 mod progress;
@@ -27,6 +28,7 @@ pub use dedup::{
     DedupError, DedupInput, DedupOutputs, DedupProgress, DedupRules, DedupTotals, dedup,
 };
 pub use failure::RunError;
+pub use lookback::Lookback;
 pub use plan::Plan;
 pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
 pub use progress::Snapshot;

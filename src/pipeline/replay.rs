@@ -58,7 +58,8 @@ pub fn replay<E: From<RunError>>(
                 ..Provenance::default()
             };
             let Verdict { candidate: task, .. } = verdict;
-            each(&AcceptedTask { id: totals.accepted, task, provenance })?;
+            let id = totals.accepted;
+            each(&AcceptedTask { id, task, provenance, similarity: None })?;
             totals.accepted += 1;
         }
     }

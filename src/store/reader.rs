@@ -259,6 +259,7 @@ fn accepted_task(row: &Row<'_>, model: &str) -> rusqlite::Result<AcceptedTask> {
     Ok(AcceptedTask {
         id: from_sql(row.get(0)?),
         task: Candidate { instruction: row.get(1)?, input: row.get(2)?, output: row.get(3)? },
+        similarity: None,
         provenance: Provenance {
             response_seq: from_sql(row.get(4)?),
             item_index: row.get(5)?,

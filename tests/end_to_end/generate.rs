@@ -197,6 +197,14 @@ fn every_export_has_every_task_and_its_provenance_when_asked() {
     for format in ["jsonl", "messages"] {
         let ended = place.run(&["export", "--run", "run", "--format", format]);
         assert_eq!(ended.stdout().lines().count(), 25);
+        let args = ["export", "--run", "run", "--format", format, "--with-similarity"];
+        let text = place.run(&args).stdout();
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let similar = last["most_similar_instructions"].as_object().unwrap();
+        assert_eq!(similar.len(), 10);
+        // Each is no duplicate of the others, and the average is over all.
+        assert!(similar.values().all(|score| score.as_f64().unwrap() <= 0.7));
+        assert!(last["avg_similarity_score"].as_f64().unwrap() < 0.3);
     }
     let args =
         ["export", "--run", "run", "--format", "jsonl", "--with-provenance", "-o", "t.jsonl"];
