@@ -1,7 +1,7 @@
 //! `minhash`: the Jaccard similarity of two texts' character n-grams, found through `MinHash` bands.
 //!
 //! It sees what a longest common subsequence of words does not: parts in another order, words
-//! inflected, misspelt or joined. [`ngrams`] says what an n-gram is, [`bands`] how candidates are
+//! inflected, misspelt or joined. [`mod@ngrams`] says what an n-gram is, [`bands`] how candidates are
 //! found. A candidate's score is not estimated but computed from the n-grams, so that no text is
 //! called a duplicate which is not; a duplicate is overlooked with a probability of at most 0.5 % at
 //! the threshold, and less above it.
