@@ -1,11 +1,12 @@
 //! The reference of the pipeline benchmark: the same number of chat completions by a bare reqwest
 //! loop, with nothing journalled, judged or limited.
 //!
-//! usage: `bare_loop BASE_URL REQUESTS CONCURRENCY`
+//! usage: `bare_loop BASE_URL REQUESTS CONCURRENCY BODIES`, a file with a request's body on each line
 #![expect(clippy::print_stdout, reason = "a benchmark's output")]
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 
 type Error = Box<dyn std::error::Error>;
@@ -14,7 +15,7 @@ type Error = Box<dyn std::error::Error>;
 async fn main() -> Result<(), Error> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut args = std::env::args().skip(1);
-    let mut next = || args.next().ok_or("usage: bare_loop BASE_URL REQUESTS CONCURRENCY");
+    let mut next = || args.next().ok_or("usage: bare_loop BASE_URL REQUESTS CONCURRENCY BODIES");
     let url = format!("{}/chat/completions", next()?);
     let (requests, concurrency): (usize, usize) = (next()?.parse()?, next()?.parse()?);
     let client = reqwest::Client::builder()
@@ -22,18 +23,12 @@ async fn main() -> Result<(), Error> {
         .no_proxy()
         .pool_max_idle_per_host(concurrency)
         .build()?;
-    // As long as the prompts of the json template with its eight examples.
-    let padding = "An example task with its input and its output. ".repeat(80);
-    let body = serde_json::json!({
-        "model": "m",
-        "max_tokens": 4000,
-        "response_format": {"type": "json_object"},
-        "messages": [{"role": "user", "content": format!("{padding}\nWrite 10 new tasks.")}],
-    })
-    .to_string();
+    let bodies = std::fs::read(next()?)?;
+    let bodies: Vec<Bytes> =
+        bodies.split(|byte| *byte == b'\n').map(Bytes::copy_from_slice).collect();
     let started = Instant::now();
-    let bytes: usize = stream::iter(0..requests)
-        .map(|_| {
+    let bytes: usize = stream::iter(bodies.iter().cycle().take(requests))
+        .map(|body| {
             let request = client.post(&url).body(body.clone());
             let request = request.header("content-type", "application/json");
             async move { Ok::<usize, reqwest::Error>(request.send().await?.bytes().await?.len()) }

@@ -339,7 +339,7 @@ mod tests {
         rules.selection = Selection::Fields(vec!["a".into(), "b.c".into()]);
         insta::assert_snapshot!(summary(&rules, &totals, elapsed), @r"
         read 52,002, kept 51,000, removed 1,007 (5 by 80 records of --against) in 0.3s
-        compared a, b.c of jsonl records: rouge-l-unicode above 0.7 or minhash above 0.8 is a duplicate (because the first records are not mostly ASCII)
+        compared a, b.c of jsonl records: rouge-l-unicode above 0.7 or minhash above 0.65 is a duplicate (because the first records are not mostly ASCII)
         ");
     }
 

@@ -120,7 +120,12 @@ fn text_of(value: &Value) -> String {
 /// Trims, gives LaTeX commands back, makes line ends `\n` and drops the other control characters
 /// except tabs. Those that end a line or page become line ends, so that no words are joined.
 fn clean(text: &str) -> String {
-    let restored = restore_commands(text).replace("\r\n", "\n");
+    let restored = restore_commands(text);
+    let is_clean = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if restored.chars().all(is_clean) {
+        return restored.trim().to_owned();
+    }
+    let restored = restored.replace("\r\n", "\n");
     let cleaned = restored.chars().filter_map(|c| match c {
         '\n' | '\t' => Some(c),
         '\r' | '\u{b}' | '\u{c}' | '\u{85}' => Some('\n'),
