@@ -70,6 +70,9 @@ const MAX_FORMULA: usize = 200;
 
 /// The text with its commands.
 pub(super) fn restore_commands(text: &str) -> String {
+    if !text.contains(|c| letter_of(c).is_some()) {
+        return text.to_owned();
+    }
     let mut restored = String::with_capacity(text.len());
     let mut formula_ends = 0;
     for (at, c) in text.char_indices() {
