@@ -20,6 +20,8 @@ pub(super) fn repair(object: &str, plain: Quote) -> String {
     let mut rest = object;
     // Whether a whole value or key is the last thing copied.
     let mut after_value = false;
+    // No comment ends before the last so many bytes: looking once keeps the time linear.
+    let mut comments_from = usize::MAX;
     while let Some((c, after)) = split_first(rest) {
         if after_value && matches!(c, '"' | '{' | '[') {
             mended.push(',');
@@ -28,9 +30,13 @@ pub(super) fn repair(object: &str, plain: Quote) -> String {
             Some(Quote::Double) => Some(plain),
             other => other.filter(|_| !after_value),
         };
+        let comment = if rest.len() <= comments_from { after_comment(rest) } else { None };
+        if let Some(Err(beyond)) = comment {
+            comments_from = beyond.len();
+        }
         rest = if let Some(quote) = quote {
             copy_string(after, quote, &mut mended)
-        } else if let Some(after) = after_comment(rest) {
+        } else if let Some(Ok(after)) = comment {
             after
         } else if c.is_ascii_alphanumeric() || c == '-' {
             copy_word(rest, &mut mended)
@@ -48,23 +54,26 @@ pub(super) fn repair(object: &str, plain: Quote) -> String {
     mended
 }
 
-/// What follows the comment that begins `text`.
-fn after_comment(text: &str) -> Option<&str> {
-    let end = if text.starts_with("/*") {
-        "*/"
-    } else if text.starts_with("//") || text.starts_with('#') {
-        "\n"
-    } else {
-        return None;
+/// What follows the comment that begins `text`; or, where a quote is in it or it has no end, the
+/// text before which none ends. `None` when no comment begins.
+fn after_comment(text: &str) -> Option<Result<&str, &str>> {
+    let end = match text.as_bytes() {
+        [b'/', b'*', ..] => "*/",
+        [b'/', b'/', ..] | [b'#', ..] => "\n",
+        _ => return None,
     };
-    let (comment, after) = text.split_once(end)?;
-    (!comment.contains('"')).then_some(after)
+    let bytes = text.as_bytes();
+    let is_end = |window: &[u8]| window == end.as_bytes();
+    let stop = bytes.windows(end.len()).position(|at| at.starts_with(b"\"") || is_end(at));
+    let (_, rest) = text.split_at_checked(stop.unwrap_or(text.len()))?;
+    Some(rest.strip_prefix(end).ok_or(rest))
 }
 
 /// Copies the word or number that begins `text`, mended; gives what follows.
 fn copy_word<'t>(text: &'t str, mended: &mut String) -> &'t str {
     let after = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let word = text.strip_suffix(after).unwrap_or_default();
+    // By length: to strip the rest as a suffix would compare all of it, for every word.
+    let word = text.get(..text.len() - after.len()).unwrap_or_default();
     let is_number = word.bytes().all(is_in_number) && word.contains(|c: char| c.is_ascii_digit());
     match word {
         "None" => mended.push_str("null"),

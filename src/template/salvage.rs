@@ -302,10 +302,19 @@ mod tests {
             "{\"tasks\":[",
             "{\"instruction\":[{]",
             "//",
+            "/*",
+            "#",
             "1",
         ];
         for unit in units {
-            assert!(!salvage(&unit.repeat(100_000)).is_empty(), "{unit}");
+            for (before, after) in [
+                ("", ""),
+                ("{\"instruction\":\"a\",\"output\":", "}"),
+                ("[{\"instruction\":\"a\",\"output\":\"", "\"}, x]"),
+            ] {
+                let text = format!("{before}{}{after}", unit.repeat(50_000));
+                assert!(!salvage(&text).is_empty(), "{unit}");
+            }
         }
         let deep = format!("{{\"output\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
         assert_eq!(rules(&salvage(&deep)), ["broken_item"]);
