@@ -6,7 +6,7 @@
 use super::vocabulary::Item;
 
 /// The most words of 64 bits that a signature has.
-const WORDS_MAX: usize = 64;
+const WORDS_MAX: usize = 1 << 12;
 
 /// How many words the signature of a text of `len` tokens has: enough that most bits stay free. Short
 /// texts have none, because a [`Brief`] one tells as much.

@@ -268,8 +268,8 @@ fn flags_and_paths_that_make_no_sense() {
         ended.assert_code(code).assert_says(says);
         assert_eq!(place.names(), ["data.jsonl", "other.jsonl"]);
     };
-    refused(&["--threshold", "0"], 2, "not above 0 and at most 1");
-    refused(&["--threshold", "NaN"], 2, "not above 0 and at most 1");
+    refused(&["--threshold", "0"], 2, "above 0 and at most 1");
+    refused(&["--threshold", "NaN"], 2, "above 0 and at most 1");
     refused(&["--similarity", "rogue"], 2, "rouge-l");
     refused(&["--json"], 2, "add --output");
     refused(&["--field", "a,"], 2, "empty name");
