@@ -19,6 +19,7 @@ const NEVER: u8 = u8::MAX;
 #[derive(Debug)]
 pub(super) struct Cutoff {
     threshold: f64,
+    hits_of_long: u8,
     /// By length, each made when the first text of that length comes.
     rows: Box<[OnceLock<Row>]>,
     partners: Box<[OnceLock<Box<[u8]>>]>,
@@ -28,6 +29,7 @@ impl Cutoff {
     pub(super) fn new(threshold: f64) -> Self {
         Self {
             threshold,
+            hits_of_long: if threshold < HITS_FROM_THRESHOLD { 1 } else { HITS_OF_LONG },
             rows: (0..SHORT).map(|_| OnceLock::new()).collect(),
             partners: (0..SHORT).map(|_| OnceLock::new()).collect(),
         }
@@ -59,6 +61,14 @@ impl Cutoff {
         Some(needed)
     }
 
+    /// How often an entry of `n` tokens must be met under different items before it is looked at.
+    ///
+    /// Long texts share some of their rarer words with so many others that one is no sign. Asking for
+    /// more means to list them under so many more items.
+    pub(super) fn hits_wanted(&self, n: usize) -> u8 {
+        hits_wanted(n, self.hits_of_long)
+    }
+
     /// What a text of `m` tokens needs to have in common with shorter texts than [`SHORT`].
     pub(super) fn row(&self, m: usize) -> Cow<'_, Row> {
         match self.rows.get(m) {
@@ -74,13 +84,14 @@ impl Cutoff {
         let mut before_hits = needed.clone();
         let mut classes = [NEVER; CLASSES];
         for (n, cell) in before_hits.iter_mut().enumerate().filter(|(_, cell)| **cell < NEVER) {
-            *cell = cell.saturating_sub(hits_wanted(n) - 1).max(1);
+            *cell = cell.saturating_sub(self.hits_wanted(n) - 1).max(1);
             let least = &mut classes[usize::from(class_of(n))];
             *least = (*least).min(*cell);
         }
         let least_before_hits = usize::from(classes.iter().copied().min().unwrap_or(NEVER));
         let fewest = fewest.map(usize::from);
-        Row { needed, fewest, before_hits, least_before_hits, classes }
+        let hits_of_long = self.hits_of_long;
+        Row { needed, fewest, before_hits, least_before_hits, classes, hits_of_long }
     }
 
     /// For an entry of `n` tokens, below [`SHORT`]: at index `i` the longest text of which it can be
@@ -112,17 +123,24 @@ pub(super) struct Row {
     pub(super) least_before_hits: usize,
     /// The least of `before_hits` in each class of lengths.
     pub(super) classes: [u8; CLASSES],
+    hits_of_long: u8,
 }
 
-/// How often an entry of `n` tokens must be met under different items before it is looked at.
-///
-/// Long texts share some of their rarer words with so many others that one is no sign. Asking for
-/// more means to list them under so many more items.
-pub(super) fn hits_wanted(n: usize) -> u8 {
-    if n <= EXACT_CLASSES { 1 } else { HITS_OF_LONG }
+impl Row {
+    /// See [`Cutoff::hits_wanted`].
+    pub(super) fn hits_wanted(&self, n: usize) -> u8 {
+        hits_wanted(n, self.hits_of_long)
+    }
 }
 
+fn hits_wanted(n: usize, hits_of_long: u8) -> u8 {
+    if n <= EXACT_CLASSES { 1 } else { hits_of_long }
+}
+
+/// What a long entry is asked for. With a lower threshold than the second number it can share fewer
+/// items than that with a duplicate.
 const HITS_OF_LONG: u8 = 3;
+const HITS_FROM_THRESHOLD: f64 = 0.2;
 
 /// How many classes of lengths there are.
 pub(super) const CLASSES: usize = 46;
@@ -156,6 +174,20 @@ mod tests {
                 }
                 let fewest = (0..SHORT).filter_map(|n| cutoff.needed(m, n)).min();
                 assert_eq!(row.fewest, fewest, "{threshold} {m}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_duplicate_of_a_long_text_shares_fewer_items_than_it_is_to_be_met_with() {
+        for threshold in [0.001, 0.1, 0.199, 0.2, 0.3, 0.7] {
+            let cutoff = Cutoff::new(threshold);
+            for n in 1..SHORT {
+                let hits = usize::from(cutoff.hits_wanted(n));
+                assert!(
+                    cutoff.row(n).fewest.is_none_or(|fewest| fewest >= hits),
+                    "{threshold} {n}"
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How the tree sees an entry and a text, and what it meets on its way from one to the other.
 
-use super::cutoff::{Cutoff, Row, hits_wanted};
+use super::cutoff::{Cutoff, Row};
 use super::postings::Posting;
 use super::signature::Brief;
 use super::tree::{DEPTH_MAX, GOES_INTO_MAX};
@@ -63,7 +63,7 @@ impl<'a> Indexed<'a> {
     /// An entry with items, rarest first; `None` if it can have no duplicates.
     pub(super) fn new(entry: u32, items: Vec<Item>, cutoff: &'a Cutoff) -> Option<Self> {
         let fewest = cutoff.row(items.len()).fewest?;
-        let hits_wanted = usize::from(hits_wanted(items.len())).min(fewest);
+        let hits_wanted = usize::from(cutoff.hits_wanted(items.len()));
         let longest_partners = cutoff.longest_partners(items.len());
         let signature = Brief::new(&items);
         Some(Self { entry, items, fewest, hits_wanted, longest_partners, signature })

@@ -98,6 +98,8 @@ fn any_threshold() -> impl Strategy<Value = f64> {
     prop_oneof![
         (30_u32..=100).prop_map(|percent| f64::from(percent) / 100.0),
         0.3..=1.0_f64,
+        // Lower than anybody would go.
+        0.001..0.3_f64,
         // Thresholds that a score meets exactly.
         (1_u32..20, 1_u32..20).prop_map(|(a, b)| f64::from(a.min(b)) / f64::from(a.max(b))),
     ]

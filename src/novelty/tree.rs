@@ -19,7 +19,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::cutoff::{CLASSES, class_of, hits_wanted};
+use super::cutoff::{CLASSES, class_of};
 use super::listing::{Indexed, Listed, Met, Probe};
 use super::postings::{List, Lists, Posting};
 use super::vocabulary::Item;
@@ -304,7 +304,7 @@ impl Tree {
             {
                 continue;
             }
-            if hits_wanted(len) > 1 {
+            if probe.row.hits_wanted(len) > 1 {
                 met.hit(posting.entry);
             } else if probe.may_share(usize::from(probe.row.needed[len]), posting) {
                 met.candidates.push(posting.entry);
