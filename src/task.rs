@@ -1,5 +1,6 @@
 //! Tasks in their three stages: written by a person, proposed by a model, accepted into the pool.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -38,6 +39,51 @@ pub struct Candidate {
     pub input: String,
     /// The answer.
     pub output: String,
+}
+
+/// The part of a task, or of a record in a file, that is compared and must be novel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compared {
+    /// The instruction alone, as in Self-Instruct and Alpaca; of a conversation, the first turn of
+    /// the user.
+    #[default]
+    Instruction,
+    /// The instruction and the input: the same instruction on other inputs is novel; of a
+    /// conversation, all but the answers.
+    InstructionAndInput,
+    /// Instruction, input and output.
+    All,
+}
+
+impl Compared {
+    /// Every choice, in the order of `--help`.
+    pub const ALL: [Self; 3] = [Self::Instruction, Self::InstructionAndInput, Self::All];
+
+    /// The choice of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|compared| compared.name() == name)
+    }
+
+    /// The choice's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instruction => "instruction",
+            Self::InstructionAndInput => "instruction+input",
+            Self::All => "all",
+        }
+    }
+
+    /// The text of a task that is compared; empty parts are left out.
+    pub fn text(self, task: &Candidate) -> Cow<'_, str> {
+        let Candidate { instruction, input, output } = task;
+        let further: &[&str] = match self {
+            Self::Instruction => &[],
+            Self::InstructionAndInput => &[input],
+            Self::All => &[input, output],
+        };
+        let further = further.iter().filter(|text| !text.is_empty());
+        further.fold(Cow::Borrowed(instruction), |text, more| Cow::Owned(format!("{text}\n{more}")))
+    }
 }
 
 /// A candidate that passed every filter and the novelty check, with where it came from.
@@ -139,5 +185,19 @@ mod tests {
         for bad in ["", "seed", "seed:", "seed:-1", "pool:3", "task:x"] {
             assert!(bad.parse::<TaskRef>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn each_choice_takes_its_parts() {
+        let task = |input: &str| Candidate {
+            instruction: "do".to_owned(),
+            input: input.to_owned(),
+            output: "done".to_owned(),
+        };
+        let texts = |input| Compared::ALL.map(|compared| compared.text(&task(input)).into_owned());
+        assert_eq!(texts("this"), ["do", "do\nthis", "do\nthis\ndone"]);
+        assert_eq!(texts(""), ["do", "do", "do\ndone"]);
+        assert_eq!(Compared::by_name("all"), Some(Compared::All));
+        assert_eq!(Compared::by_name("output"), None);
     }
 }

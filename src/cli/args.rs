@@ -10,7 +10,8 @@ use super::dedup::DedupArgs;
 use crate::config::{Money, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
-use crate::novelty::{Compared, SIMILARITIES};
+use crate::novelty::SIMILARITIES;
+use crate::task::Compared;
 use crate::template::TEMPLATES;
 
 /// Expand seed tasks into a deduplicated instruction-tuning data set through an LLM API, under a
@@ -83,7 +84,7 @@ fn similarity_help() -> String {
 }
 
 fn compared() -> PossibleValuesParser {
-    PossibleValuesParser::new(Compared::NAMES.map(|(name, _)| name))
+    PossibleValuesParser::new(Compared::ALL.map(Compared::name))
 }
 
 fn filters() -> PossibleValuesParser {

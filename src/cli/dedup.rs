@@ -13,11 +13,12 @@ use serde_json::json;
 use super::failure::{CliError, say};
 use super::progress::FileProgress;
 use crate::config::check_similarity;
-use crate::dataset::{self, Compare, FORMATS, Format, PackedWriter, Selection, Source};
+use crate::dataset::{self, FORMATS, Format, PackedWriter, Selection, Source};
 use crate::export::AtomicFile;
 use crate::novelty::Combination;
 use crate::pipeline::{self, DedupInput, DedupOutputs, DedupRules, DedupTotals, DuplicateRule};
 use crate::report::{count, duration};
+use crate::task::Compared;
 
 /// Flags of `dedup`.
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ pub(super) struct DedupArgs {
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     threshold: Option<f64>,
     /// Which part of a record is compared
-    #[arg(long, default_value = "instruction", value_parser = PossibleValuesParser::new(Compare::ALL.map(Compare::name)))]
+    #[arg(long, default_value = "instruction", value_parser = PossibleValuesParser::new(Compared::ALL.map(Compared::name)))]
     compare: String,
     /// Compare these fields instead: columns, or dotted paths such as messages.0.content
     #[arg(long = "field", value_name = "NAME", value_delimiter = ',', conflicts_with = "compare")]
@@ -94,7 +95,7 @@ fn rules(args: &DedupArgs) -> Result<DedupRules, CliError> {
         return Err(CliError::usage("--field has an empty name: write NAME or NAME,NAME"));
     }
     let selection = if args.fields.is_empty() {
-        Selection::Part(Compare::by_name(&args.compare).unwrap_or_default())
+        Selection::Part(Compared::by_name(&args.compare).unwrap_or_default())
     } else {
         Selection::Fields(args.fields.clone())
     };
@@ -315,7 +316,7 @@ mod tests {
     fn the_summary_says_what_was_compared_and_why() {
         let by = |names| Combination::parse(names, None).unwrap();
         let mut rules = DedupRules {
-            selection: Selection::Part(Compare::Instruction),
+            selection: Selection::Part(Compared::Instruction),
             duplicates: DuplicateRule::By(by("rouge-l")),
         };
         let mut totals = DedupTotals {

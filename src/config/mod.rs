@@ -20,9 +20,10 @@ use crate::benchmark::Benchmarks;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
-use crate::novelty::{Combination, Compared};
+use crate::novelty::Combination;
 use crate::pool::SeedFile;
 use crate::provider::{ApiKey, Provider, Quirks};
+use crate::task::Compared;
 use crate::template::Template;
 use crate::usd::Usd;
 

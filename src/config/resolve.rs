@@ -9,9 +9,10 @@ use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings,
 use crate::benchmark::Benchmarks;
 use crate::filter::{FilterChain, FilterSettings};
 use crate::limit::Limits;
-use crate::novelty::{Combination, CombinationError, Compared};
+use crate::novelty::{Combination, CombinationError};
 use crate::pool::{self, SeedFile};
 use crate::provider::{self, ApiKey, PROVIDERS, Provider, Quirks};
+use crate::task::Compared;
 use crate::template::{self, TEMPLATES, Template};
 use crate::usd::Usd;
 
@@ -267,7 +268,7 @@ fn rules(
     settings.threshold = Some(duplicates.first().threshold);
     let compared = settings.compare.get_or_insert_with(|| "instruction".to_owned());
     let compared = Compared::by_name(compared)
-        .ok_or_else(|| unknown("compare", compared, &Compared::NAMES.map(|(name, _)| name)))?;
+        .ok_or_else(|| unknown("compare", compared, &Compared::ALL.map(Compared::name)))?;
     let record_nearest = *settings.record_nearest.get_or_insert(false);
     let has = |name| duplicates.parts().iter().any(|part| part.similarity.name() == name);
     let originals = FilterSettings::default();

@@ -40,7 +40,7 @@ pub use compression::PackedWriter;
 pub use error::{DatasetError, Fault, Flaw, Place};
 pub use reader::{Reader, Selection};
 pub use record::Record;
-pub use shape::{Compare, SHAPES, Shape};
+pub use shape::{SHAPES, Shape};
 pub use source::{Meter, Source};
 
 /// The most bytes of one record.

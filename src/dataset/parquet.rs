@@ -284,7 +284,9 @@ mod tests {
     use arrow_schema::{Field, Fields, Schema};
     use parquet::basic::Compression;
 
-    use super::super::{Compare, Reader, Selection};
+    use crate::task::Compared;
+
+    use super::super::{Reader, Selection};
     use super::*;
 
     const ROWS: usize = 2_500;
@@ -345,7 +347,7 @@ mod tests {
     fn pass(bytes: &[u8], keep: impl Fn(u64) -> bool) -> (Vec<String>, Vec<u8>) {
         let source = Source::stream("data", io::Cursor::new(bytes.to_vec())).unwrap();
         let (mut texts, mut out) = (Vec::new(), Vec::new());
-        let selection = Selection::Part(Compare::All);
+        let selection = Selection::Part(Compared::All);
         let mut reader = Reader::new(source, &Parquet, selection, &mut out).unwrap();
         loop {
             let count = reader.advance().unwrap();

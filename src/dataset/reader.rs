@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::error::DatasetError;
 use super::record::Record;
-use super::shape::{Compare, SHAPES, Shape, append_paths};
+use crate::task::Compared;
+
+use super::shape::{SHAPES, Shape, append_paths};
 use super::source::{Meter, Source};
 use super::{Format, Records};
 
@@ -12,7 +14,7 @@ use super::{Format, Records};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// A part of it, found by the shape of the first record.
-    Part(Compare),
+    Part(Compared),
     /// Fields by their names or dotted paths.
     Fields(Vec<String>),
 }

@@ -5,38 +5,9 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::error::{Fault, Flaw};
+use crate::task::Compared;
+
 use super::record::{Content, Record, is_null, items, kind, pick, pick_into, text};
-
-/// Which part of a record is compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Compare {
-    /// What is to be done; of a conversation, the first turn of the user.
-    #[default]
-    Instruction,
-    /// That and its input; of a conversation, all but the answers.
-    InstructionAndInput,
-    /// The whole record: instruction, input and output.
-    All,
-}
-
-impl Compare {
-    /// All of them, in the order of `--help`.
-    pub const ALL: [Self; 3] = [Self::Instruction, Self::InstructionAndInput, Self::All];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Instruction => "instruction",
-            Self::InstructionAndInput => "instruction+input",
-            Self::All => "all",
-        }
-    }
-
-    /// The part of that name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|compare| compare.name() == name)
-    }
-}
 
 /// A known arrangement of fields.
 #[derive(Debug)]
@@ -90,7 +61,7 @@ impl Shape {
     pub(super) fn append(
         &self,
         record: &Record<'_>,
-        compare: Compare,
+        compare: Compared,
         out: &mut String,
     ) -> Result<(), Flaw> {
         match (&self.kind, record.content) {
@@ -130,14 +101,14 @@ impl<'o> Joined<'o> {
 fn append_fields(
     fields: &[&str; 3],
     content: Content<'_>,
-    compare: Compare,
+    compare: Compared,
     out: &mut String,
 ) -> Result<(), Flaw> {
     let mut joined = Joined::new(out);
     let wanted = match compare {
-        Compare::Instruction => 1,
-        Compare::InstructionAndInput => 2,
-        Compare::All => 3,
+        Compared::Instruction => 1,
+        Compared::InstructionAndInput => 2,
+        Compared::All => 3,
     };
     // An empty name stands for a field that the shape does not have.
     let named = || fields.iter().take(wanted).enumerate().filter(|(_, field)| !field.is_empty());
@@ -221,22 +192,22 @@ enum Speaker {
     Other,
 }
 
-fn append_turns(field: &str, json: &str, compare: Compare, out: &mut String) -> Result<(), Flaw> {
+fn append_turns(field: &str, json: &str, compare: Compared, out: &mut String) -> Result<(), Flaw> {
     let [turns] = pick(json, [field])?;
     let mut joined = Joined::new(out);
     let mut has_asked = false;
     for (index, turn) in list(json, field, turns)?.into_iter().enumerate() {
         let (speaker, said) = turn_text(turn).map_err(|flaw| within(flaw, field, index))?;
         let is_wanted = match compare {
-            Compare::Instruction => speaker == Speaker::User,
-            Compare::InstructionAndInput => speaker != Speaker::Model,
-            Compare::All => true,
+            Compared::Instruction => speaker == Speaker::User,
+            Compared::InstructionAndInput => speaker != Speaker::Model,
+            Compared::All => true,
         };
         has_asked |= speaker == Speaker::User;
         if is_wanted {
             joined.push(&said);
         }
-        if has_asked && compare == Compare::Instruction {
+        if has_asked && compare == Compared::Instruction {
             return Ok(());
         }
     }
@@ -265,18 +236,18 @@ fn turn_text(turn: &RawValue) -> Result<(Speaker, Cow<'_, str>), Flaw> {
     Ok((speaker, said))
 }
 
-fn append_instances(json: &str, compare: Compare, out: &mut String) -> Result<(), Flaw> {
+fn append_instances(json: &str, compare: Compared, out: &mut String) -> Result<(), Flaw> {
     let [instruction, instances] = pick(json, ["instruction", "instances"])?;
     let mut joined = Joined::new(out);
     let Some(instruction) = instruction else { return Err(missing_in_json("instruction", json)) };
     joined.push(&field_text("instruction", instruction)?);
-    if compare == Compare::Instruction {
+    if compare == Compared::Instruction {
         return Ok(());
     }
     for (index, instance) in list(json, "instances", instances)?.into_iter().enumerate() {
         let mut append = || {
             let [input, output] = pick(instance.get(), ["input", "output"])?;
-            let output = output.filter(|_output| compare == Compare::All);
+            let output = output.filter(|_output| compare == Compared::All);
             for (field, value) in [("input", input), ("output", output)] {
                 if let Some(value) = value.filter(|value| !is_null(value)) {
                     joined.push(&field_text(field, value)?);

@@ -4,7 +4,9 @@ use std::io::{Cursor, Write as _};
 
 use proptest::prelude::*;
 
-use super::{Compare, DatasetError, PackedWriter, Reader, Selection, Source, by_name, format_of};
+use crate::task::Compared;
+
+use super::{DatasetError, PackedWriter, Reader, Selection, Source, by_name, format_of};
 
 /// The texts of a file and what is written when the rows pass that `keep` names.
 fn pass(
@@ -35,7 +37,7 @@ fn pass(
 }
 
 fn instructions() -> Selection {
-    Selection::Part(Compare::Instruction)
+    Selection::Part(Compared::Instruction)
 }
 
 fn kept(bytes: &str, keep: impl Fn(u64) -> bool) -> String {
@@ -115,14 +117,14 @@ fn every_shape_has_its_texts() {
         ),
     ];
     for (record, expected) in shapes {
-        for (compare, expected) in Compare::ALL.into_iter().zip(expected) {
+        for (compare, expected) in Compared::ALL.into_iter().zip(expected) {
             let record = record.replace('\n', " ");
             let found = texts(&record, &Selection::Part(compare));
             assert_eq!(found, [expected.join("\n")], "{} of {record}", compare.name());
         }
     }
     let table = "prompt,completion\np,c\n";
-    assert_eq!(texts(table, &Selection::Part(Compare::All)), ["p\nc"]);
+    assert_eq!(texts(table, &Selection::Part(Compared::All)), ["p\nc"]);
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn broken_records_are_named() {
     insta::assert_snapshot!(refusal("{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\"}]}"), @"data, line 1: `messages` has no turn of the user: add one, or compare another field with --field");
     insta::assert_snapshot!(refusal("{\"messages\": [{\"content\": \"a\"}]}"), @"data, line 1: `messages.0.role` is missing (the record has `content`): add it, remove the record, or compare another field with --field");
     let instances = b"{\"instruction\": \"a\", \"instances\": \"b\"}";
-    insta::assert_snapshot!(super::tests::refusal(None, instances, &Selection::Part(Compare::All)), @"data, line 1: `instances` is a text: a list is expected; mend it, or compare another field with --field");
+    insta::assert_snapshot!(super::tests::refusal(None, instances, &Selection::Part(Compared::All)), @"data, line 1: `instances` is a text: a list is expected; mend it, or compare another field with --field");
 }
 
 #[test]

@@ -18,7 +18,6 @@
 //! A [`Combination`] asks several of them.
 
 mod combination;
-mod compared;
 mod contamination;
 mod cutoff;
 mod entries;
@@ -37,7 +36,6 @@ mod vocabulary;
 use std::fmt::Debug;
 
 pub use self::combination::{Combination, CombinationError, CombinedIndex, Duplicate, Part};
-pub use self::compared::Compared;
 pub use self::contamination::{Contamination, Overlap};
 
 use self::minhash::MinHash;

@@ -9,10 +9,10 @@ use crate::chat::Completion;
 use crate::config::{ConfigError, Rules};
 use crate::event::{Nearest, Rejection, Stage, Verdict};
 use crate::filter::FilterChain;
-use crate::novelty::{CombinedIndex, Compared, Contamination, Duplicate, Overlap, Similar};
+use crate::novelty::{CombinedIndex, Contamination, Duplicate, Overlap, Similar};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
-use crate::task::{Candidate, SeedTask, TaskRef};
+use crate::task::{Candidate, Compared, SeedTask, TaskRef};
 use crate::template::{Item, Template};
 
 /// The rule that turns away a response whose body is not a completion.

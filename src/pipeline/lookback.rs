@@ -1,8 +1,8 @@
 //! How similar each accepted task is to all before it, as Stanford Alpaca's generator records it.
 
 use crate::config::Rules;
-use crate::novelty::{Compared, NoveltyIndex};
-use crate::task::{AcceptedTask, Candidate, PoolSimilarity, SeedTask};
+use crate::novelty::NoveltyIndex;
+use crate::task::{AcceptedTask, Candidate, Compared, PoolSimilarity, SeedTask};
 
 /// How many of the most similar tasks the original names.
 const MOST_SIMILAR: usize = 10;
