@@ -111,6 +111,15 @@ impl TokenUsage {
         self.input.saturating_add(self.cached_input).saturating_add(self.cache_write)
     }
 
+    /// Adds what another response used; a sum that does not fit stays at the largest number.
+    pub fn add(&mut self, more: &Self) {
+        self.input = self.input.saturating_add(more.input);
+        self.cached_input = self.cached_input.saturating_add(more.cached_input);
+        self.cache_write = self.cache_write.saturating_add(more.cache_write);
+        self.output = self.output.saturating_add(more.output);
+        self.reasoning = self.reasoning.saturating_add(more.reasoning);
+    }
+
     /// Prompt and output tokens together: what a tokens-per-minute limit counts.
     pub fn total(&self) -> u64 {
         self.prompt_total().saturating_add(self.output)

@@ -2,6 +2,40 @@
 
 use crate::task::{Candidate, TaskRef};
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Whole tasks: instruction, input and output.
+    #[default]
+    Tasks,
+    /// Instructions and inputs without outputs.
+    Instructions,
+    /// Outputs for instructions that were accepted.
+    Responses,
+    /// Embeddings of texts, for the novelty check.
+    Embeddings,
+}
+
+impl Phase {
+    /// Every phase, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Tasks, Self::Instructions, Self::Responses, Self::Embeddings];
+
+    /// The phase of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == name)
+    }
+
+    /// The name used in the store, summaries and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Instructions => "instructions",
+            Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+        }
+    }
+}
+
 /// The step that turned a candidate away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {

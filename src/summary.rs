@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::chat::TokenUsage;
-use crate::event::Stage;
+use crate::event::{Phase, Stage};
 use crate::usd::Usd;
 
 /// Why a run, or one session of it, ended.
@@ -92,6 +92,31 @@ pub struct AttemptCounts {
     pub unconfirmed: u64,
 }
 
+/// What the requests of one phase cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PhaseTotals {
+    /// Attempts that were sent.
+    pub attempts: u64,
+    /// Tokens of the answered attempts.
+    pub usage: TokenUsage,
+    /// Cost of the answered attempts.
+    pub spent: Usd,
+    /// Worst-case cost of attempts under way.
+    pub reserved: Usd,
+    /// Worst-case cost of attempts whose outcome is unknown.
+    pub unconfirmed: Usd,
+}
+
+impl PhaseTotals {
+    fn add(&mut self, more: &Self) {
+        self.attempts += more.attempts;
+        self.usage.add(&more.usage);
+        self.spent = self.spent.saturating_add(more.spent);
+        self.reserved = self.reserved.saturating_add(more.reserved);
+        self.unconfirmed = self.unconfirmed.saturating_add(more.unconfirmed);
+    }
+}
+
 /// The totals of a run over all its sessions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
@@ -113,11 +138,22 @@ pub struct Summary {
     pub reserved: Usd,
     /// Worst-case cost of attempts whose outcome is unknown.
     pub unconfirmed: Usd,
+    /// The parts of tokens and money that each phase has. Not kept up while a run goes on.
+    pub by_phase: BTreeMap<Phase, PhaseTotals>,
     /// Time that the sessions ran, in milliseconds.
     pub active_ms: u64,
 }
 
 impl Summary {
+    /// Adds attempts of one phase to its totals and to those of the run.
+    pub fn add(&mut self, phase: Phase, more: &PhaseTotals) {
+        self.by_phase.entry(phase).or_default().add(more);
+        self.usage.add(&more.usage);
+        self.spent = self.spent.saturating_add(more.spent);
+        self.reserved = self.reserved.saturating_add(more.reserved);
+        self.unconfirmed = self.unconfirmed.saturating_add(more.unconfirmed);
+    }
+
     /// Items that the judged responses held.
     pub fn candidates(&self) -> u64 {
         self.accepted + self.rejected()

@@ -51,7 +51,7 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     if let Some(path) = &args.output {
         let written =
             write_export(&dir, &args.format, Some(path), &ExportOptions::default(), false)?;
-        say(&format!("{:<12} {} tasks to {}", "exported", count(written), path.display()));
+        say(&format!("{:<14} {} tasks to {}", "exported", count(written), path.display()));
     }
     conclude(outcome)
 }
@@ -139,7 +139,7 @@ fn describe(plan: &Plan, run: &Path) -> String {
                 .to_owned(),
         );
     }
-    let mut row = |label: &str, text: String| lines.push(format!("{label:<12} {text}"));
+    let mut row = |label: &str, text: String| lines.push(format!("{label:<14} {text}"));
     row("run", run.display().to_string());
     row("source", format!("{} · {}", plan.provider, plan.model));
     row("price", price(plan));
@@ -174,7 +174,7 @@ fn price(plan: &Plan) -> String {
     }
     let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
     format!(
-        "{} in, {} out per million tokens\n{:<12} from {}",
+        "{} in, {} out per million tokens\n{:<14} from {}",
         per_million(plan.price.input),
         per_million(plan.price.output),
         "",

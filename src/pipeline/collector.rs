@@ -18,6 +18,7 @@ use super::shared::Shared;
 use super::shutdown::Shutdown;
 use super::worker::{Arrived, Job, Report, run_job};
 use crate::config::{RequestConfig, RunConfig};
+use crate::event::Phase;
 use crate::ledger::prompt_token_bound;
 use crate::store::{JudgedUpTo, VerdictBatch};
 use crate::summary::{StopReason, Summary};
@@ -236,7 +237,16 @@ impl Collector {
         let worst_case = self.shared.price.worst_case(prompt_bound, self.shared.max_output_tokens);
         let reservation =
             self.shared.ledger.reserve(worst_case).map_err(|reached| reached.needed)?;
-        Ok(Job { request_index, examples, request, body, quirks, prompt_bound, reservation })
+        Ok(Job {
+            request_index,
+            phase: Phase::Tasks,
+            examples,
+            request,
+            body,
+            quirks,
+            prompt_bound,
+            reservation,
+        })
     }
 
     fn start(&mut self, job: Job) {

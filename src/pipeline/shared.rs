@@ -120,12 +120,7 @@ impl Shared {
 
     /// Learns how many tokens the model makes of a body, and adds up the usage.
     pub(super) fn note_usage(&self, usage: &TokenUsage, body_bytes: usize) {
-        let total = &mut lock(&self.signals.tally).1;
-        total.input = total.input.saturating_add(usage.input);
-        total.cached_input = total.cached_input.saturating_add(usage.cached_input);
-        total.cache_write = total.cache_write.saturating_add(usage.cache_write);
-        total.output = total.output.saturating_add(usage.output);
-        total.reasoning = total.reasoning.saturating_add(usage.reasoning);
+        lock(&self.signals.tally).1.add(usage);
         let bytes = u64::try_from(body_bytes).unwrap_or(u64::MAX).max(1);
         // Five percent over the largest share seen: an estimate below the truth is a debt.
         let seen = usage.prompt_total().saturating_mul(1_050) / bytes;

@@ -13,6 +13,7 @@ use super::judge::read_body;
 use super::retry::{backoff, rng_for};
 use super::shared::Shared;
 use crate::chat::{Completion, CompletionRequest};
+use crate::event::Phase;
 use crate::ledger::{Reservation, cost_of, is_plausible};
 use crate::limit::Permit;
 use crate::provider::{ApiError, FailureKind, Outcome, Quirks, Refusal, ResponseHeaders, classify};
@@ -31,6 +32,7 @@ const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) request_index: u64,
+    pub(super) phase: Phase,
     pub(super) examples: Vec<TaskRef>,
     pub(super) request: CompletionRequest,
     pub(super) body: Bytes,
@@ -152,6 +154,7 @@ fn new_attempt(shared: &Shared, job: &Job, id: u64) -> NewAttempt {
     NewAttempt {
         id,
         request_index: job.request_index,
+        phase: job.phase,
         examples: job.examples.clone(),
         prompt_bound: job.prompt_bound,
         max_output_tokens: shared.max_output_tokens,

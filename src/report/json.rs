@@ -3,15 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::RunReport;
+use crate::chat::TokenUsage;
 use crate::event::Stage;
-use crate::summary::Summary;
+use crate::summary::{PhaseTotals, Summary};
 use crate::usd::Usd;
 
 /// The report as a JSON object, pretty-printed, with a final line break.
 pub fn to_json(report: &RunReport) -> String {
     let summary = &report.summary;
     let attempts = &summary.attempts;
-    let usage = &summary.usage;
     let value = json!({
         "run": report.run.display().to_string(),
         "state": report.state.as_str(),
@@ -33,13 +33,8 @@ pub fn to_json(report: &RunReport) -> String {
         "refused": attempts.refused,
         "unconfirmed_attempts": attempts.unconfirmed,
         "unjudged_responses": summary.unjudged_responses,
-        "tokens": {
-            "input": usage.input,
-            "cached_input": usage.cached_input,
-            "cache_write": usage.cache_write,
-            "output": usage.output,
-            "reasoning": usage.reasoning,
-        },
+        "tokens": tokens(&summary.usage),
+        "phases": phases(summary),
         "budget_usd": report.budget.map(money),
         "spent_usd": money(summary.spent),
         "reserved_usd": money(summary.reserved),
@@ -48,6 +43,31 @@ pub fn to_json(report: &RunReport) -> String {
         "active_seconds": seconds(summary.active_ms),
     });
     format!("{value:#}\n")
+}
+
+fn tokens(usage: &TokenUsage) -> Value {
+    json!({
+        "input": usage.input,
+        "cached_input": usage.cached_input,
+        "cache_write": usage.cache_write,
+        "output": usage.output,
+        "reasoning": usage.reasoning,
+    })
+}
+
+/// `{"tasks": {"attempts": 12, …}}`, for the phases that the run has had.
+fn phases(summary: &Summary) -> Value {
+    let totals = |totals: &PhaseTotals| {
+        json!({
+            "attempts": totals.attempts,
+            "tokens": tokens(&totals.usage),
+            "spent_usd": money(totals.spent),
+            "reserved_usd": money(totals.reserved),
+            "unconfirmed_usd": money(totals.unconfirmed),
+        })
+    };
+    let phases = summary.by_phase.iter();
+    Value::Object(phases.map(|(phase, t)| (phase.as_str().to_owned(), totals(t))).collect())
 }
 
 fn money(amount: Usd) -> String {

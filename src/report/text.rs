@@ -31,7 +31,7 @@ impl Lines {
     }
 
     fn row(&mut self, label: &str, value: &str) {
-        self.raw(&format!("{label:<12} {value}"));
+        self.raw(&format!("{label:<14} {value}"));
     }
 }
 
@@ -109,6 +109,12 @@ fn money(lines: &mut Lines, report: &RunReport) {
         }
     }
     lines.row("spent", &spent);
+    if summary.by_phase.len() > 1 {
+        for (phase, totals) in &summary.by_phase {
+            let amount = totals.spent.saturating_add(totals.unconfirmed);
+            lines.row(&format!("- {}", phase.as_str()), &amount.display(4));
+        }
+    }
     if let Some(each) = summary.usd_per_thousand() {
         lines.row("price", &format!("{} per 1,000 accepted tasks", each.display(4)));
     }
@@ -148,6 +154,8 @@ fn requests(lines: &mut Lines, report: &RunReport) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use crate::chat::TokenUsage;
     use crate::summary::{AttemptCounts, Rejections, Summary};
     use crate::usd::Usd;
@@ -184,6 +192,7 @@ mod tests {
                 spent: "0.21814815".parse().unwrap(),
                 reserved: Usd::ZERO,
                 unconfirmed: "0.0035".parse().unwrap(),
+                by_phase: BTreeMap::new(),
                 active_ms: 65_400,
             },
         }
@@ -193,19 +202,19 @@ mod tests {
     fn a_finished_run_reads_like_this() {
         insta::assert_snapshot!(to_text(&report()), @r"
         SIMULATED: every task here is made up. Do not train on it.
-        run          output/demo
-        source       simulated · simulated
-        state        done: the target is reached
-        accepted     2,000 of 2,000 wanted, 74.1% of 2,700 candidates
-        - parse      3 (0.1%)  truncated 3
-        - filter     86 (3.2%)  too_short 45  keyword 41
-        - novelty    611 (22.6%)  rouge-l 611
-        kept         2 responses not judged to their end, for more tasks
-        spent        $0.2182 of $5.00, $0.0035 unconfirmed
-        price        $0.1109 per 1,000 accepted tasks
-        tokens       254,321 input, 300,000 output
-        sent         277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
-        time         1m 05s
+        run            output/demo
+        source         simulated · simulated
+        state          done: the target is reached
+        accepted       2,000 of 2,000 wanted, 74.1% of 2,700 candidates
+        - parse        3 (0.1%)  truncated 3
+        - filter       86 (3.2%)  too_short 45  keyword 41
+        - novelty      611 (22.6%)  rouge-l 611
+        kept           2 responses not judged to their end, for more tasks
+        spent          $0.2182 of $5.00, $0.0035 unconfirmed
+        price          $0.1109 per 1,000 accepted tasks
+        tokens         254,321 input, 300,000 output
+        sent           277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
+        time           1m 05s
         ");
     }
 

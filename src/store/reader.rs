@@ -9,8 +9,8 @@ use super::records::{JudgedUpTo, LateAnswer, StoredResponse};
 use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
 use crate::chat::TokenUsage;
-use crate::event::Stage;
-use crate::summary::{RunState, StopReason, Summary};
+use crate::event::{Phase, Stage};
+use crate::summary::{PhaseTotals, RunState, StopReason, Summary};
 use crate::task::{AcceptedTask, Candidate, Provenance, TaskRef};
 use crate::usd::Usd;
 
@@ -156,8 +156,8 @@ impl RunReader {
     pub fn late_answers(&self) -> Result<Vec<LateAnswer>, StoreError> {
         self.attempt(|connection| {
             let mut statement = connection.prepare(
-                "SELECT a.id, q.prompt_bound, q.max_output_tokens, r.body_zstd, r.body_bytes
-                 FROM attempts a JOIN responses r ON r.attempt_id = a.id
+                "SELECT a.id, q.prompt_bound, q.max_output_tokens, r.body_zstd, r.body_bytes,
+                    q.phase FROM attempts a JOIN responses r ON r.attempt_id = a.id
                  JOIN requests q ON q.request_index = a.request_index
                  WHERE a.state = 'reserved' ORDER BY r.seq",
             )?;
@@ -167,6 +167,7 @@ impl RunReader {
                     prompt_bound: from_sql(row.get(1)?),
                     max_output_tokens: from_sql(row.get(2)?),
                     body: decompress(row, 3)?,
+                    phase: phase(row, 5)?,
                 })
             })?;
             rows.collect()
@@ -180,7 +181,7 @@ impl RunReader {
     pub fn response_after(&self, seq: u64) -> Result<Option<StoredResponse>, StoreError> {
         self.attempt(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT r.seq, r.request_index, q.examples, r.body_zstd, r.body_bytes
+                "SELECT r.seq, r.request_index, q.examples, r.body_zstd, r.body_bytes, q.phase
                  FROM responses r JOIN requests q ON q.request_index = r.request_index
                  WHERE r.seq > ?1 ORDER BY r.seq LIMIT 1",
             )?;
@@ -191,6 +192,7 @@ impl RunReader {
                         request_index: from_sql(row.get(1)?),
                         examples: split(&row.get::<_, String>(2)?),
                         body: decompress(row, 3)?,
+                        phase: phase(row, 5)?,
                     })
                 })
                 .optional()
@@ -301,29 +303,31 @@ fn active_ms(connection: &Connection) -> rusqlite::Result<u64> {
 
 fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
-        "SELECT state, http_status = 429, count(*), sum(reserved_pico), sum(cost_pico),
-            sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
-            sum(output_tokens), sum(reasoning_tokens)
-         FROM attempts GROUP BY 1, 2",
+        "SELECT a.state, a.http_status = 429, count(*), sum(a.reserved_pico), sum(a.cost_pico),
+            sum(a.input_tokens), sum(a.cached_input_tokens), sum(a.cache_write_tokens),
+            sum(a.output_tokens), sum(a.reasoning_tokens), q.phase
+         FROM attempts a JOIN requests q ON q.request_index = a.request_index
+         GROUP BY 11, 1, 2",
     )?;
     let mut rows = statement.query([])?;
-    let counts = &mut summary.attempts;
     while let Some(row) = rows.next()? {
         let amount = |column| row.get(column).map(from_sql);
         let (state, limited): (String, Option<bool>) = (row.get(0)?, row.get(1)?);
         let count = amount(2)?;
+        let mut totals = PhaseTotals { attempts: count, ..PhaseTotals::default() };
+        let counts = &mut summary.attempts;
         counts.sent += count;
         match state.as_str() {
-            "reserved" => summary.reserved = Usd::from_pico(amount(3)?),
+            "reserved" => totals.reserved = Usd::from_pico(amount(3)?),
             "unconfirmed" => {
-                counts.unconfirmed = count;
-                summary.unconfirmed = Usd::from_pico(amount(3)?);
+                counts.unconfirmed += count;
+                totals.unconfirmed = Usd::from_pico(amount(3)?);
             }
             "refused" if limited == Some(true) => counts.rate_limited += count,
             "refused" => counts.refused += count,
             _ => {
-                summary.spent = Usd::from_pico(amount(4)?);
-                summary.usage = TokenUsage {
+                totals.spent = Usd::from_pico(amount(4)?);
+                totals.usage = TokenUsage {
                     input: amount(5)?,
                     cached_input: amount(6)?,
                     cache_write: amount(7)?,
@@ -332,6 +336,7 @@ fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Re
                 };
             }
         }
+        summary.add(phase(row, 10)?, &totals);
     }
     Ok(())
 }
@@ -345,6 +350,14 @@ fn decompress(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
             rusqlite::types::Type::Blob,
             Box::new(error),
         )
+    })
+}
+
+fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
+    let name: String = row.get(column)?;
+    Phase::from_name(&name).ok_or_else(|| {
+        let error = format!("`{name}` is no phase");
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
     })
 }
 

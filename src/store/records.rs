@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::chat::TokenUsage;
-use crate::event::Verdict;
+use crate::event::{Phase, Verdict};
 use crate::task::TaskRef;
 use crate::usd::Usd;
 
@@ -14,6 +14,8 @@ pub struct NewAttempt {
     pub id: u64,
     /// The request's index within the run, from 0.
     pub request_index: u64,
+    /// What the request is for.
+    pub phase: Phase,
     /// The in-context examples of the request.
     pub examples: Vec<TaskRef>,
     /// Upper bound on the prompt tokens.
@@ -96,6 +98,8 @@ pub struct StoredResponse {
     pub seq: u64,
     /// The request's index.
     pub request_index: u64,
+    /// What the request is for.
+    pub phase: Phase,
     /// The in-context examples of the request.
     pub examples: Vec<TaskRef>,
     /// The raw body.
@@ -107,6 +111,8 @@ pub struct StoredResponse {
 pub struct LateAnswer {
     /// The attempt.
     pub attempt_id: u64,
+    /// What its request is for.
+    pub phase: Phase,
     /// Upper bound on the prompt tokens.
     pub prompt_bound: u64,
     /// The most output tokens asked for.

@@ -8,6 +8,7 @@ pub const FORMAT_VERSION: i64 = 1;
 /// Money is in picodollars, times in milliseconds (since the Unix epoch where they end in
 /// `_at_ms`).
 ///
+/// `requests.phase` says what a request is for, by the names of `event::Phase`.
 /// `attempts.state`: `reserved` while under way, then `answered`, `refused` or `unconfirmed`.
 /// `candidates.task_id` numbers the accepted tasks from 0; it is NULL for a rejected item, which
 /// has `stage` and `rule` instead. `tallies` counts candidates by stage and rule, with the stage
@@ -28,6 +29,7 @@ CREATE TABLE sessions (
 
 CREATE TABLE requests (
     request_index     INTEGER PRIMARY KEY,
+    phase             TEXT NOT NULL,
     examples          TEXT NOT NULL,
     prompt_bound      INTEGER NOT NULL,
     max_output_tokens INTEGER NOT NULL

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::chat::TokenUsage;
-use crate::event::{Nearest, Rejection, Stage, Verdict};
+use crate::event::{Nearest, Phase, Rejection, Stage, Verdict};
 use crate::summary::{RunState, StopReason};
 use crate::task::{AcceptedTask, Candidate, TaskRef};
 use crate::usd::Usd;
@@ -31,6 +31,7 @@ fn attempt(journal: &Journal, request_index: u64, pico: u64) -> NewAttempt {
     NewAttempt {
         id: journal.next_attempt_id(),
         request_index,
+        phase: Phase::Tasks,
         examples: vec![TaskRef::Seed(2), TaskRef::Accepted(0)],
         prompt_bound: 100,
         max_output_tokens: 50,

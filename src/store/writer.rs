@@ -212,14 +212,15 @@ fn begin(
     session: i64,
     attempt: &NewAttempt,
 ) -> rusqlite::Result<()> {
-    transaction.prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4)")?.execute(
-        params![
+    transaction
+        .prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
             to_sql(attempt.request_index),
+            attempt.phase.as_str(),
             join(&attempt.examples),
             to_sql(attempt.prompt_bound),
             to_sql(attempt.max_output_tokens),
-        ],
-    )?;
+        ])?;
     transaction
         .prepare_cached(
             "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms)
