@@ -10,3 +10,4 @@ mod inputs;
 mod novelty;
 mod secrets;
 mod support;
+mod tls;
