@@ -59,6 +59,10 @@ impl Rule for Placeholder {
         if WHOLE_OUTPUTS.contains(&output) {
             return Some(output.to_owned());
         }
+        // Most outputs end here, so it comes before what excuses a placeholder.
+        if !PATTERN.is_match(output) {
+            return None;
+        }
         let given = [&candidate.instruction, &candidate.input];
         // In code, brackets and braces have meanings of their own.
         if output.contains("```") || given.iter().any(|text| ASKED_FOR.is_match(text)) {

@@ -104,6 +104,16 @@ const CHINESE: [&str; 3] = [
     r"我(?:无法|不能)(?:提供|回答|满足|协助|完成|生成|访问)(?:您|你|这|该|此|任何|相关|有关)",
 ];
 
+/// Every phrase above has one of these. Few outputs do, and fixed words are found many times faster.
+const WORDS: &str = concat!(
+    r"(?i)language\s+model|\sai|artificial\s+intelligence|cannot|can.t|can\s+not|could\s+not",
+    r"|couldn.t|won.t|will\s+not|do\s+not\s+have|don.t\s+have|unable|not\s+able|decline",
+    "|作为|无法|不能|没有办法|没办法",
+);
+
+static WORD: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(WORDS).expect("the pattern is constant and tested"));
+
 /// Group 1 is the phrase.
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     let sorry = format!("{APOLOGY}{I_CANNOT} (?:{})", AFTER_AN_APOLOGY.join("|"));
@@ -122,16 +132,27 @@ struct Refusal;
 impl Rule for Refusal {
     fn check(&self, candidate: &Candidate) -> Option<String> {
         let opening = opening(&candidate.output);
+        if !WORD.is_match(opening) {
+            return None;
+        }
+        let opening = plain(opening);
         let phrase = PATTERN.captures(&opening)?.get(1)?.as_str();
         Some(phrase.chars().take(QUOTE_CHARS).collect())
     }
 }
 
-/// The beginning of an output, apostrophes made alike and runs of spaces made one.
-fn opening(output: &str) -> String {
-    let mut opening = String::new();
+/// The beginning of an output.
+fn opening(output: &str) -> &str {
+    let output = output.trim_start();
+    let end = output.char_indices().nth(OPENING_CHARS).map_or(output.len(), |(at, _)| at);
+    output.get(..end).unwrap_or(output)
+}
+
+/// The text with its apostrophes made alike and runs of spaces made one.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
     let mut after_space = true;
-    for c in output.chars().skip_while(|c| c.is_whitespace()).take(OPENING_CHARS) {
+    for c in text.chars() {
         let c = match c {
             '\u{2019}' | '\u{2018}' | '\u{2BC}' | '\u{FF07}' | '`' | '\u{B4}' => '\'',
             '\n' => '\n',
@@ -139,11 +160,11 @@ fn opening(output: &str) -> String {
             c => c,
         };
         if c != ' ' || !after_space {
-            opening.push(c);
+            plain.push(c);
         }
         after_space = c == ' ';
     }
-    opening
+    plain
 }
 
 /// The rule `refusal`.

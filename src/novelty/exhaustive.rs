@@ -31,7 +31,7 @@ impl Exhaustive {
         (0..).zip(&self.entries).filter_map(move |(entry, other)| {
             let score = |lcs| f1(lcs, tokens.len(), other.len());
             let can_be_above = score(tokens.len().min(other.len())) > least;
-            let score = if can_be_above { score(pattern.lcs(other)) } else { 0.0 };
+            let score = if can_be_above { score(pattern.lcs(other, 0)) } else { 0.0 };
             (score > least).then_some(Similar { entry, score })
         })
     }

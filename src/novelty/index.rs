@@ -70,8 +70,9 @@ impl Query {
         self.tokens.len()
     }
 
-    fn lcs(&self, tokens: &[Item]) -> usize {
-        self.pattern.get_or_init(|| Pattern::new(&self.tokens)).lcs(tokens)
+    /// As [`Pattern::lcs`].
+    fn lcs(&self, tokens: &[Item], needed: usize) -> usize {
+        self.pattern.get_or_init(|| Pattern::new(&self.tokens)).lcs(tokens, needed)
     }
 
     fn may_share(&self, needed: usize, signature: &[u64], len: usize) -> bool {
@@ -142,7 +143,7 @@ impl RougeLIndex {
         let entries = &self.texts.entries;
         let tokens = entries.tokens(entry);
         if query.may_share(needed, entries.signature(entry), tokens.len()) {
-            let lcs = query.lcs(tokens);
+            let lcs = query.lcs(tokens, needed);
             let found = Similar { entry, score: f1(lcs, query.len(), tokens.len()) };
             if lcs >= needed && best.is_none_or(|best| found.is_before(best)) {
                 *best = Some(found);
@@ -260,7 +261,7 @@ impl NoveltyIndex for RougeLIndex {
                 if !query.may_share(bar.needed, self.texts.entries.signature(entry), len) {
                     continue;
                 }
-                let lcs = query.lcs(self.texts.entries.tokens(entry));
+                let lcs = query.lcs(self.texts.entries.tokens(entry), bar.needed);
                 let found = Similar { entry, score: f1(lcs, query.len(), len) };
                 if lcs >= bar.needed {
                     let place = best.partition_point(|other| other.is_before(found));

@@ -9,6 +9,9 @@
 /// Tokens in one machine word of a bit vector.
 const WORD_BITS: usize = 64;
 
+/// So many tokens of a text are compared before it is asked whether the rest can still be enough.
+const LOOK_AHEAD: usize = 256;
+
 /// One side of a comparison, prepared to be compared with many texts.
 ///
 /// Positions are kept by token and sparsely, so that memory grows with the number of tokens even
@@ -70,9 +73,16 @@ impl Pattern {
         pattern
     }
 
-    /// The length of the longest common subsequence with `text`.
-    pub(super) fn lcs(&self, text: &[u32]) -> usize {
-        if self.len <= WORD_BITS { self.lcs_in_one_word(text) } else { self.lcs_in_words(text) }
+    /// The length of the longest common subsequence with `text`, if it has at least `needed`
+    /// tokens; otherwise some smaller number.
+    pub(super) fn lcs(&self, text: &[u32], needed: usize) -> usize {
+        if needed > self.len.min(text.len()) {
+            0
+        } else if self.len <= WORD_BITS {
+            self.lcs_in_one_word(text)
+        } else {
+            self.lcs_in_words(text, needed)
+        }
     }
 
     fn lcs_in_one_word(&self, text: &[u32]) -> usize {
@@ -85,12 +95,28 @@ impl Pattern {
         unmatched.count_zeros() as usize
     }
 
-    fn lcs_in_words(&self, text: &[u32]) -> usize {
+    /// Keeps to the band of Ukkonen, "Algorithms for approximate string matching" (1985): a common
+    /// subsequence of `needed` tokens leaves out at most `len - needed` on either side, and so never
+    /// pairs places that are further apart. What is right of the band was not reached yet and needs
+    /// no care; what is left of it stays as it is, a lower bound.
+    fn lcs_in_words(&self, text: &[u32], needed: usize) -> usize {
         let mut unmatched = vec![u64::MAX; self.len.div_ceil(WORD_BITS)];
-        for token in text {
-            advance(&mut unmatched, self.blocks_of(*token));
+        let common = |unmatched: &[u64]| -> usize {
+            unmatched.iter().map(|word| word.count_zeros() as usize).sum()
+        };
+        let (left, right) = (text.len() - needed, self.len - needed);
+        for (at, token) in text.iter().enumerate() {
+            let first = at.saturating_sub(left) / WORD_BITS;
+            let last = (at + right).min(self.len - 1) / WORD_BITS;
+            advance(&mut unmatched[..=last], first, self.blocks_of(*token));
+            if at % LOOK_AHEAD == LOOK_AHEAD - 1 {
+                let so_far = common(&unmatched);
+                if so_far + (text.len() - at - 1) < needed {
+                    return so_far;
+                }
+            }
         }
-        unmatched.iter().map(|word| word.count_zeros() as usize).sum()
+        common(&unmatched)
     }
 
     fn mask_of(&self, token: u32) -> u64 {
@@ -127,11 +153,16 @@ fn masks(tokens: &[u32], blocks: &[Block]) -> Vec<(u32, u64)> {
 }
 
 /// One step of the recurrence over several words, of which only those can change that have a match
-/// or take a carry. Bits past the end of the pattern never have a match, so they stay set.
-fn advance(unmatched: &mut [u64], blocks: &[Block]) {
+/// or take a carry. Bits past the end of the pattern never have a match, so they stay set. Words
+/// before `first` are left alone.
+fn advance(unmatched: &mut [u64], first: usize, blocks: &[Block]) {
     let mut carry = false;
-    let mut next = 0;
-    for block in blocks {
+    let mut next = first;
+    let begin = blocks.partition_point(|block| block.word < first);
+    for block in &blocks[begin..] {
+        if block.word >= unmatched.len() {
+            break;
+        }
         if carry {
             carry = carry_into(&mut unmatched[next..block.word]);
         }
@@ -192,7 +223,34 @@ mod tests {
         fn bit_parallel_length_is_the_definition(
             a in pattern_sequence(300), b in vec(0_u32..8, 0..300),
         ) {
-            prop_assert_eq!(Pattern::new(&a).lcs(&b), lcs_by_definition(&a, &b));
+            prop_assert_eq!(Pattern::new(&a).lcs(&b, 0), lcs_by_definition(&a, &b));
+        }
+
+        #[test]
+        fn a_length_that_is_needed_is_exact_and_others_are_smaller(
+            a in pattern_sequence(700), b in vec(0_u32..8, 0..700), part in 0_usize..9,
+            mutations in vec((0_usize..700, 0_u32..8), 0..200), alike in any::<bool>(),
+        ) {
+            let mut b = b;
+            if alike {
+                b = a.iter().map(|token| token.unwrap_or(3)).collect();
+                for (at, token) in mutations {
+                    if let Some(place) = b.get_mut(at) {
+                        *place = token;
+                    }
+                }
+            }
+            let expected = lcs_by_definition(&a, &b);
+            let needed = a.len().min(b.len()) * part / 8;
+            let pattern = Pattern::new(&a);
+            for needed in [needed, expected, expected + 1] {
+                let lcs = pattern.lcs(&b, needed);
+                if expected >= needed {
+                    prop_assert_eq!(lcs, expected);
+                } else {
+                    prop_assert!(lcs < needed, "{} of {}", lcs, needed);
+                }
+            }
         }
 
         #[test]
@@ -202,7 +260,7 @@ mod tests {
         ) {
             let a: Vec<_> = [&prefix[..], &left, &suffix].concat().into_iter().map(Some).collect();
             let b = [&prefix[..], &right, &suffix].concat();
-            let lcs = Pattern::new(&a).lcs(&b);
+            let lcs = Pattern::new(&a).lcs(&b, 0);
             prop_assert!(lcs >= prefix.len() + suffix.len());
             prop_assert_eq!(lcs, lcs_by_definition(&a, &b));
         }
@@ -213,10 +271,10 @@ mod tests {
         for len in [0_usize, 1, 63, 64, 65, 127, 128, 129, 1_000] {
             let same: Vec<u32> = vec![7; len];
             let pattern = Pattern::new(&same.iter().copied().map(Some).collect::<Vec<_>>());
-            assert_eq!(pattern.lcs(&same), len);
-            assert_eq!(pattern.lcs(&[7]), len.min(1));
-            assert_eq!(pattern.lcs(&[8, 9]), 0);
-            assert_eq!(pattern.lcs(&[7; 2_000]), len);
+            assert_eq!(pattern.lcs(&same, 0), len);
+            assert_eq!(pattern.lcs(&[7], 0), len.min(1));
+            assert_eq!(pattern.lcs(&[8, 9], 0), 0);
+            assert_eq!(pattern.lcs(&[7; 2_000], 0), len);
         }
     }
 
@@ -224,10 +282,10 @@ mod tests {
     fn ten_thousand_different_tokens() {
         let ascending: Vec<u32> = (0..10_000).collect();
         let pattern = Pattern::new(&ascending.iter().copied().map(Some).collect::<Vec<_>>());
-        assert_eq!(pattern.lcs(&ascending), 10_000);
+        assert_eq!(pattern.lcs(&ascending, 0), 10_000);
         let descending: Vec<u32> = ascending.iter().rev().copied().collect();
-        assert_eq!(pattern.lcs(&descending), 1);
+        assert_eq!(pattern.lcs(&descending, 0), 1);
         let evens: Vec<u32> = ascending.iter().copied().step_by(2).collect();
-        assert_eq!(pattern.lcs(&evens), 5_000);
+        assert_eq!(pattern.lcs(&evens, 0), 5_000);
     }
 }

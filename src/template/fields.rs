@@ -87,7 +87,28 @@ fn read_fields(fields: &Map<String, Value>) -> Result<Candidate, &'static str> {
         return Err("missing_instruction");
     }
     let output = get(fields, OUTPUT).map(text_of).ok_or("missing_output")?;
-    let mut input = get(fields, INPUT).map(text_of).unwrap_or_default();
+    let input = get(fields, INPUT).map(text_of).unwrap_or_default();
+    task_of(instruction, input, output)
+}
+
+/// A task whose three fields are there and are texts.
+pub(super) fn read_texts(
+    instruction: &str,
+    input: &str,
+    output: &str,
+) -> Result<Candidate, &'static str> {
+    let instruction = clean(instruction);
+    if instruction.is_empty() {
+        return Err("missing_instruction");
+    }
+    task_of(instruction, clean(input), clean(output))
+}
+
+fn task_of(
+    instruction: String,
+    mut input: String,
+    output: String,
+) -> Result<Candidate, &'static str> {
     if NO_INPUT.iter().any(|word| input.eq_ignore_ascii_case(word)) {
         input.clear();
     }
@@ -121,6 +142,7 @@ fn text_of(value: &Value) -> String {
 /// except tabs. Those that end a line or page become line ends, so that no words are joined.
 fn clean(text: &str) -> String {
     let restored = restore_commands(text);
+    // Nothing to do for almost every text.
     let is_clean = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
     if restored.chars().all(is_clean) {
         return restored.trim().to_owned();

@@ -11,6 +11,8 @@
 //!   `$` and `$`, `\(` and `\)` or `\[` and `\]`, touches no space at its ends, and each of its
 //!   tabs and line ends begins a command; so `$5\nu owe $3` is none.
 
+use std::borrow::Cow;
+
 /// Commands of which JSON leaves no word, nor a name that programs use. Some need their brace.
 const CERTAIN: &[&str] = &[
     "text{",
@@ -69,28 +71,35 @@ const DELIMITERS: [(&str, &str); 3] = [("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"
 const MAX_FORMULA: usize = 200;
 
 /// The text with its commands.
-pub(super) fn restore_commands(text: &str) -> String {
-    if !text.contains(|c| letter_of(c).is_some()) {
-        return text.to_owned();
-    }
-    let mut restored = String::with_capacity(text.len());
+pub(super) fn restore_commands(text: &str) -> Cow<'_, str> {
+    let mut restored = String::new();
     let mut formula_ends = 0;
+    let mut copied = 0;
     for (at, c) in text.char_indices() {
-        let rest = text.get(at..).unwrap_or_default();
-        if at >= formula_ends {
-            formula_ends = at + formula_len(rest);
+        if matches!(c, '$' | '\\') && at >= formula_ends {
+            formula_ends = at + formula_len(text.get(at..).unwrap_or_default());
         }
-        let names = if at < formula_ends { IN_FORMULAS } else { &[] };
-        let is_command = begins(CERTAIN, rest)
-            || begins(names, rest)
-            || (rest.starts_with("\neq ")
-                && text.get(..at).is_some_and(|text| text.ends_with(' ')));
-        match letter_of(c).filter(|_| is_command || begins_odd_escape(rest)) {
-            Some(letter) => restored.extend(['\\', letter]),
-            None => restored.push(c),
+        let Some(letter) = letter_of(c) else { continue };
+        if is_command(text, at, at < formula_ends) {
+            restored.push_str(text.get(copied..at).unwrap_or_default());
+            restored.extend(['\\', letter]);
+            copied = at + c.len_utf8();
         }
     }
-    restored
+    if copied == 0 {
+        return text.into();
+    }
+    restored.push_str(text.get(copied..).unwrap_or_default());
+    restored.into()
+}
+
+/// Whether the control character at `at` is what JSON made of a command's beginning.
+fn is_command(text: &str, at: usize, in_formula: bool) -> bool {
+    let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+    begins(CERTAIN, rest)
+        || in_formula && begins(IN_FORMULAS, rest)
+        || rest.starts_with("\neq ") && before.ends_with(' ')
+        || begins_odd_escape(rest)
 }
 
 /// The letter that makes this control character in JSON.

@@ -13,6 +13,7 @@ mod quotes;
 mod repair;
 mod salvage;
 mod scan;
+mod strict;
 mod value;
 
 use std::fmt::Debug;

@@ -10,6 +10,7 @@ use super::fields::{self, read_task};
 use super::quotes::Quote;
 use super::repair::repair;
 use super::scan::{Ending, Span, find_objects};
+use super::strict::read_strict;
 use super::value::{Fault, parse};
 
 /// The most tasks read from one answer.
@@ -17,6 +18,9 @@ const MAX_ITEMS: usize = 1000;
 
 /// Reads the tasks out of an answer, in order, and what could not be read. Never empty.
 pub(super) fn salvage(text: &str) -> Vec<Item> {
+    if let Some(items) = read_strict(text, MAX_ITEMS) {
+        return items;
+    }
     let answer = without_reasoning(text);
     let items = read_valid(answer).unwrap_or_else(|| read_pieces(answer));
     if !items.is_empty() {
@@ -181,6 +185,30 @@ mod tests {
         for text in texts {
             assert_eq!(candidates(&salvage(&text)), two_tasks(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_in_the_schema_gives_what_the_tolerant_reader_finds() {
+        let texts =
+            ["a", "", " \u{1} ", "n/a", "b\r\nc", "2 \times 3", "\"q\" \\ {}[]", "\u{85}é做"];
+        for instruction in texts {
+            for (input, output) in texts.iter().zip(texts.iter().rev()) {
+                let task = json!({ "instruction": instruction, "input": input, "output": output });
+                let answer = json!({ "tasks": [task, task] }).to_string();
+                let strict = read_strict(&answer, MAX_ITEMS).unwrap();
+                assert_eq!(strict, read_valid(&answer).unwrap(), "{answer}");
+            }
+        }
+        for other in [
+            r#"{"tasks":[]}"#,
+            r#"{"tasks":[{"instruction":"a","input":"","output":"1","note":""}]}"#,
+            r#"{"tasks":[{"instruction":"a","input":"","output":"1","output":"2"}]}"#,
+            r#"{"tasks":[{"instruction":"a","input":"","output":1}]}"#,
+            r#"{"tasks":[{"instruction":"a","input":"","output":"1"}],"note":1}"#,
+        ] {
+            assert_eq!(read_strict(other, MAX_ITEMS), None, "{other}");
+        }
+        assert_eq!(read_strict(&format!("{{\"tasks\":[{ROW_A},{ROW_B}]}}"), 1), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use instructmill::simulator::SimulatorSettings;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -94,10 +95,11 @@ async fn accept(
     origin: Arc<str>,
 ) {
     let client = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+    let mut serving = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (tls, client, origin) = (tls.clone(), client.clone(), Arc::clone(&origin));
         let connections = Arc::clone(&connections);
-        tokio::spawn(serve(stream, tls, connections, client, origin));
+        serving.spawn(serve(stream, tls, connections, client, origin));
     }
 }
 
