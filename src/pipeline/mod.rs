@@ -11,8 +11,10 @@
 
 mod collector;
 mod dedup;
+mod endpoint;
 mod failure;
 mod judge;
+mod lane;
 mod lookback;
 mod plan;
 mod prepare;

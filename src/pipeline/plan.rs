@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::endpoint::codec;
 use super::judge::Judge;
-use super::prepare::codec;
 use super::request::render;
 use crate::config::RunConfig;
 use crate::ledger::{Price, Totals};

@@ -1,31 +1,29 @@
 //! Opening a run: what an earlier session left is taken up, and everything that can be checked
 //! without a request is checked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::collector::{Collector, Resumed, Stop};
+use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
 use super::judge::{Judge, read_body};
+use super::lane::first_prompt_estimate;
 use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
-use super::shared::{Shared, Signals, first_prompt_estimate};
+use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::worker::settlement_of;
+use super::worker::settlement;
 use crate::config::{
-    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings, Source,
+    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
 };
 use crate::ledger::Ledger;
-use crate::limit::Limiter;
-use crate::provider::{HttpClient, HttpSettings, Provider};
-use crate::simulator::{Simulator, SimulatorSettings};
+use crate::provider::Provider;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
 
-/// The largest response body that is read, in bytes: far beyond any completion.
-const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// The name under which a run stores a random identity of its own.
 const RUN_ID_KEY: &str = "run_id";
 
@@ -141,12 +139,21 @@ impl Prepared {
         let next_request = run.reader.next_request_index()?;
         let endpoint = Endpoint::start(&config, next_request).await?;
         let (stop_signal, stopping) = watch::channel(false);
-        let shared =
-            Arc::new(shared(&config, &run, ledger, &endpoint, run_id, stopping, &summary)?);
+        let lane = Arc::new(endpoint.lane(&config)?);
+        let shared = Arc::new(Shared {
+            template: config.request.template,
+            ledger,
+            journal: run.journal.clone(),
+            max_attempts: config.pace.max_attempts,
+            run_seed: config.request.seed,
+            run_id,
+            stopping,
+            tally: Mutex::new((summary.attempts, summary.usage)),
+        });
         let resumed = Resumed { judge, judged: run.reader.judged_up_to()?, next_request, summary };
         let judged = resumed.judged;
         let mut collector =
-            Collector::new(&config, Arc::clone(&shared), resumed, stop_signal, progress);
+            Collector::new(&config, Arc::clone(&shared), lane, resumed, stop_signal, progress);
         for seq in judged.response_seq.. {
             let Some(response) = run.reader.response_after(seq)? else { break };
             let (items, _) = read(endpoint.provider, &config, &response);
@@ -187,103 +194,6 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     let summary = reader.summary()?;
     drop(lock);
     Ok(Outcome { reason: stop.reason, error: stop.error, summary })
-}
-
-/// Where requests go: an API, or the simulator in this process.
-struct Endpoint {
-    provider: &'static dyn Provider,
-    base_url: String,
-    simulator: Option<Simulator>,
-}
-
-impl Endpoint {
-    async fn start(config: &RunConfig, next_request: u64) -> Result<Self, RunError> {
-        match &config.source {
-            Source::Api { provider, base_url, .. } => {
-                Ok(Self { provider: *provider, base_url: base_url.clone(), simulator: None })
-            }
-            Source::Simulated { latency_ms, faults } => {
-                let failed = |error: String| RunError::Simulator(error);
-                let settings = SimulatorSettings {
-                    // A session that goes on gets answers that earlier ones did not get.
-                    seed: config.request.seed.wrapping_add(next_request),
-                    price_in: config.price.input,
-                    price_out: config.price.output,
-                    rpm: config.pace.limits.requests_per_minute,
-                    tpm: config.pace.limits.tokens_per_minute,
-                    latency_ms: *latency_ms,
-                    faults: faults.parse().map_err(|error| failed(format!("{error}")))?,
-                    ..SimulatorSettings::default()
-                };
-                let anywhere = ([127, 0, 0, 1], 0).into();
-                let simulator = Simulator::start(settings, anywhere)
-                    .await
-                    .map_err(|error| failed(error.to_string()))?;
-                Ok(Self {
-                    provider: codec(config),
-                    base_url: simulator.base_url(),
-                    simulator: Some(simulator),
-                })
-            }
-        }
-    }
-
-    async fn stop(self) {
-        if let Some(simulator) = self.simulator {
-            simulator.stop().await;
-        }
-    }
-}
-
-/// The wire format of a run's responses. The simulator speaks chat completions, and legacy
-/// completions where the template is a text to continue.
-pub(super) fn codec(config: &RunConfig) -> &'static dyn Provider {
-    match &config.source {
-        Source::Api { provider, .. } => *provider,
-        Source::Simulated { .. } if config.request.template.name() == "alpaca" => {
-            &crate::provider::OpenAiCompletions
-        }
-        Source::Simulated { .. } => &crate::provider::OpenAi,
-    }
-}
-
-fn shared(
-    config: &RunConfig,
-    run: &OpenRun,
-    ledger: Ledger,
-    endpoint: &Endpoint,
-    run_id: String,
-    stopping: watch::Receiver<bool>,
-    summary: &Summary,
-) -> Result<Shared, RunError> {
-    let api_key = match &config.source {
-        Source::Api { api_key, .. } => api_key.clone(),
-        Source::Simulated { .. } => None,
-    };
-    let client = HttpClient::new(HttpSettings {
-        base_url: endpoint.base_url.clone(),
-        api_key,
-        connect_timeout: config.pace.connect_timeout,
-        read_timeout: config.pace.read_timeout,
-        total_timeout: config.pace.request_timeout,
-        max_body_bytes: MAX_BODY_BYTES,
-        concurrency: config.pace.concurrency,
-    })?;
-    Ok(Shared {
-        provider: endpoint.provider,
-        template: config.request.template,
-        client,
-        base_url: endpoint.base_url.clone(),
-        limiter: Limiter::new(config.pace.limits),
-        ledger,
-        journal: run.journal.clone(),
-        price: config.price,
-        max_output_tokens: u64::from(config.request.max_output_tokens),
-        max_attempts: config.pace.max_attempts,
-        run_seed: config.request.seed,
-        run_id,
-        signals: Signals::new(stopping, config.request.quirks, summary.attempts, summary.usage),
-    })
 }
 
 /// A run goes on only with the settings and seed tasks it began with.
@@ -332,7 +242,7 @@ async fn run_id(run: &OpenRun) -> Result<String, StoreError> {
 async fn settle_late_answers(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {
     for late in run.reader.late_answers()? {
         let completion = codec(config).decode(&late.body).ok();
-        let end: AttemptEnd = settlement_of(
+        let end: AttemptEnd = settlement(
             &config.price,
             late.prompt_bound,
             late.max_output_tokens,

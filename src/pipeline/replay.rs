@@ -1,8 +1,9 @@
 //! Replay: the accepted tasks of a run, derived again from its journal, at no cost.
 
+use super::endpoint::codec;
 use super::failure::RunError;
 use super::judge::Judge;
-use super::prepare::{codec, read};
+use super::prepare::read;
 use crate::config::RunConfig;
 use crate::event::Verdict;
 use crate::store::RunReader;

@@ -1,0 +1,244 @@
+//! The collector: the one owner of the pool, the novelty index and the journal's order. It starts
+//! requests, judges their responses in the order of the journal, and decides when to stop.
+
+mod demand;
+mod publish;
+mod verdicts;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::failure::RunError;
+use super::judge::Judge;
+use super::lane::Lane;
+use super::progress::Snapshot;
+use super::shared::Shared;
+use super::shutdown::Shutdown;
+use super::worker::{Arrived, Job, Report, run_job};
+use crate::config::{RequestConfig, RunConfig};
+use crate::store::JudgedUpTo;
+use crate::summary::{StopReason, Summary};
+use crate::template::Item;
+
+/// How often progress is published.
+const TICK: Duration = Duration::from_millis(100);
+/// So many bodies in a row that are no completions, and the server is not what it was.
+const UNREADABLE_LIMIT: u64 = 20;
+/// So many requests in a row that were given up, and the server is gone.
+const GAVE_UP_LIMIT: u64 = 20;
+
+/// Why the run stops, with what went wrong if something did.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) reason: StopReason,
+    pub(super) error: Option<RunError>,
+}
+
+impl Stop {
+    fn by_design(reason: StopReason) -> Self {
+        Self { reason, error: None }
+    }
+
+    fn failed(error: RunError) -> Self {
+        Self { reason: StopReason::Failed, error: Some(error) }
+    }
+}
+
+/// A job that is over, with the lane that it went by.
+#[derive(Debug)]
+struct Ended {
+    lane: Arc<Lane>,
+    report: Report,
+}
+
+/// Outcomes in a row, each count starting again at its opposite.
+#[derive(Debug, Default)]
+struct Streaks {
+    unreadable: u64,
+    gave_up: u64,
+    without_accepted: u64,
+}
+
+pub(super) struct Collector {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    request: RequestConfig,
+    target: u64,
+    max_requests: u64,
+    max_stalled_responses: u64,
+    judge: Judge,
+    judged: JudgedUpTo,
+    /// Responses that wait for their turn: their predecessors in the journal are still to come.
+    waiting: BTreeMap<u64, Vec<Item>>,
+    next_request: u64,
+    in_flight: usize,
+    streaks: Streaks,
+    stop: Option<Stop>,
+    stop_signal: watch::Sender<bool>,
+    workers: JoinSet<()>,
+    reports: (mpsc::Sender<Ended>, mpsc::Receiver<Ended>),
+    progress: watch::Sender<Snapshot>,
+    summary: Summary,
+    accepted_at_start: u64,
+    responses_judged: u64,
+    started_at: Instant,
+}
+
+/// Where an earlier session left off.
+pub(super) struct Resumed {
+    pub(super) judge: Judge,
+    pub(super) judged: JudgedUpTo,
+    pub(super) next_request: u64,
+    pub(super) summary: Summary,
+}
+
+impl Collector {
+    pub(super) fn new(
+        config: &RunConfig,
+        shared: Arc<Shared>,
+        lane: Arc<Lane>,
+        resumed: Resumed,
+        stop_signal: watch::Sender<bool>,
+        progress: watch::Sender<Snapshot>,
+    ) -> Self {
+        Self {
+            shared,
+            lane,
+            request: config.request.clone(),
+            target: config.target,
+            max_requests: config.max_requests.unwrap_or(u64::MAX),
+            max_stalled_responses: config.max_stalled_responses,
+            judge: resumed.judge,
+            judged: resumed.judged,
+            waiting: BTreeMap::new(),
+            next_request: resumed.next_request,
+            in_flight: 0,
+            streaks: Streaks::default(),
+            stop: None,
+            stop_signal,
+            workers: JoinSet::new(),
+            reports: mpsc::channel(config.pace.concurrency),
+            progress,
+            accepted_at_start: resumed.summary.accepted,
+            responses_judged: resumed.summary.attempts.answered
+                - resumed.summary.unjudged_responses,
+            summary: resumed.summary,
+            started_at: Instant::now(),
+        }
+    }
+
+    /// Takes a response that an earlier session bought and did not judge. Returns whether more are
+    /// wanted.
+    pub(super) async fn take_stored(&mut self, seq: u64, items: Vec<Item>) -> bool {
+        self.waiting.insert(seq, items);
+        self.judge_waiting().await;
+        self.stop.is_none()
+    }
+
+    /// Runs to the end: sends requests until something stops it, then waits for what is under way.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        if self.accepted() >= self.target {
+            self.stop_with(Stop::by_design(StopReason::Target));
+        }
+        loop {
+            self.start_requests();
+            if self.in_flight == 0 && self.stop.is_some() {
+                break;
+            }
+            tokio::select! {
+                Some(ended) = self.reports.1.recv() => self.handle(ended).await,
+                level = next_level(&mut shutdown) => {
+                    if level != Shutdown::No {
+                        self.stop_with(Stop::by_design(StopReason::Interrupted));
+                    }
+                    if level == Shutdown::Abort {
+                        self.workers.abort_all();
+                        break;
+                    }
+                }
+                _ = tick.tick() => self.publish(),
+            }
+        }
+        while self.workers.join_next().await.is_some() {}
+        self.publish();
+        self.stop.take().unwrap_or(Stop::by_design(StopReason::Interrupted))
+    }
+
+    fn accepted(&self) -> u64 {
+        self.judge.pool().accepted_len()
+    }
+
+    fn stop_with(&mut self, stop: Stop) {
+        match &self.stop {
+            // The first reason stands, unless a failure comes after it.
+            Some(first) if first.error.is_some() || stop.error.is_none() => {}
+            _ => self.stop = Some(stop),
+        }
+        self.stop_signal.send_replace(true);
+    }
+
+    fn start(&mut self, job: Job) {
+        self.next_request += 1;
+        self.in_flight += 1;
+        let lane = Arc::clone(&job.lane);
+        lane.enter();
+        let (shared, reports) = (Arc::clone(&self.shared), self.reports.0.clone());
+        self.workers.spawn(async move {
+            let report = run_job(shared, job).await;
+            // The collector outlives its workers; when it does not, nobody needs the report.
+            drop(reports.send(Ended { lane, report }).await);
+        });
+    }
+
+    async fn handle(&mut self, Ended { lane, report }: Ended) {
+        self.in_flight -= 1;
+        lane.leave();
+        while self.workers.try_join_next().is_some() {}
+        match report {
+            Report::Arrived(arrived) => self.arrived(&lane, arrived).await,
+            Report::Cancelled => {}
+            Report::OutOfBudget => tracing::info!("a retry was left out for want of budget"),
+            Report::Fatal(error) => self.stop_with(Stop::failed(error)),
+            Report::GaveUp(error) => self.gave_up(&lane, error),
+        }
+    }
+
+    fn gave_up(&mut self, lane: &Lane, error: RunError) {
+        tracing::warn!(%error, "a request was given up");
+        self.streaks.gave_up += 1;
+        if !lane.is_proven() || self.streaks.gave_up >= GAVE_UP_LIMIT {
+            self.stop_with(Stop::failed(error));
+        }
+    }
+
+    async fn arrived(&mut self, lane: &Lane, arrived: Arrived) {
+        self.streaks.gave_up = 0;
+        match arrived.unreadable {
+            None => self.streaks.unreadable = 0,
+            Some(message) => {
+                self.streaks.unreadable += 1;
+                if !lane.is_proven() || self.streaks.unreadable >= UNREADABLE_LIMIT {
+                    let base_url = lane.base_url.clone();
+                    self.stop_with(Stop::failed(RunError::Unreadable { base_url, message }));
+                }
+            }
+        }
+        self.waiting.insert(arrived.seq, arrived.items);
+        self.judge_waiting().await;
+    }
+}
+
+/// The next thing asked from outside; never, once nobody is there to ask.
+async fn next_level(shutdown: &mut watch::Receiver<Shutdown>) -> Shutdown {
+    if shutdown.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    *shutdown.borrow_and_update()
+}

@@ -1,0 +1,95 @@
+//! An answer on its way: made durable, read, and turned from a reservation into a cost.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Arrived, Job, Report};
+use crate::chat::Completion;
+use crate::ledger::{Price, cost_of, is_plausible};
+use crate::limit::Permit;
+use crate::pipeline::judge::read_body;
+use crate::pipeline::shared::Shared;
+use crate::store::{AttemptEnd, NewResponse, unix_ms};
+
+pub(super) async fn answered(
+    shared: &Shared,
+    job: &mut Job,
+    permit: Permit,
+    attempt_id: u64,
+    status: u16,
+    body: Bytes,
+    sent_at: Instant,
+) -> Report {
+    let response = NewResponse {
+        attempt_id,
+        request_index: job.request_index,
+        status,
+        latency_ms: u64::try_from(sent_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        body: body.clone(),
+        at_ms: unix_ms(),
+    };
+    // Durable, raw, before anything reads it.
+    let seq = match shared.journal.answer(response).await {
+        Ok(seq) => seq,
+        Err(error) => return Report::Fatal(error.into()),
+    };
+    shared.count(|attempts| attempts.answered += 1);
+    job.lane.note_success();
+    let provider = job.lane.provider;
+    let (items, decoded) = read_body(provider, shared.template, &body, job.examples.len());
+    let completion = decoded.as_ref().ok();
+    if completion.is_some() {
+        job.lane.prove();
+    }
+    settle(shared, job, permit, attempt_id, completion).await;
+    let unreadable = decoded.err().map(|error| error.to_string());
+    Report::Arrived(Arrived { seq, items, unreadable })
+}
+
+/// Turns the reservation into the reported cost, or into an unconfirmed one when the report cannot
+/// be believed.
+async fn settle(
+    shared: &Shared,
+    job: &mut Job,
+    permit: Permit,
+    attempt_id: u64,
+    completion: Option<&Completion>,
+) {
+    let end = settlement(&job.lane.price, job.prompt_bound, job.max_output_tokens(), completion);
+    let reservation = job.reservation.take();
+    match &end {
+        AttemptEnd::Answered { cost, usage } => {
+            reservation.settle(*cost);
+            permit.settle(usage.total());
+            shared.add_usage(usage);
+            job.lane.note_usage(usage, job.body.len());
+        }
+        AttemptEnd::Refused { .. } | AttemptEnd::Unconfirmed { .. } => {
+            reservation.unconfirmed();
+            shared.count(|attempts| attempts.unconfirmed += 1);
+        }
+    }
+    shared.end(attempt_id, end).await;
+}
+
+/// What an answered attempt costs, from its decoded body and the bounds it was sent with.
+pub(in crate::pipeline) fn settlement(
+    price: &Price,
+    prompt_bound: u64,
+    max_output_tokens: u64,
+    completion: Option<&Completion>,
+) -> AttemptEnd {
+    let unconfirmed = |message: &str| AttemptEnd::Unconfirmed { message: message.to_owned() };
+    match completion {
+        None => unconfirmed("the body is not a completion"),
+        Some(Completion { usage: None, .. }) => unconfirmed("the response has no usable usage"),
+        Some(Completion { usage: Some(usage), .. })
+            if !is_plausible(usage, prompt_bound, max_output_tokens) =>
+        {
+            unconfirmed("the reported usage is far beyond what the request allows")
+        }
+        Some(Completion { usage: Some(usage), .. }) => {
+            AttemptEnd::Answered { cost: cost_of(price, usage), usage: *usage }
+        }
+    }
+}

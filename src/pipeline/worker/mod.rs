@@ -1,0 +1,171 @@
+//! One request's life: permit, durable reservation, HTTP, durable response, settlement; and what
+//! to do when it goes wrong. Workers do network I/O and nothing else: what a response is worth,
+//! the collector decides.
+
+mod answered;
+mod refused;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use self::answered::answered;
+pub(super) use self::answered::settlement;
+use self::refused::{not_sent, refused, unknown};
+use super::failure::RunError;
+use super::lane::Lane;
+use super::retry::rng_for;
+use super::shared::Shared;
+use crate::chat::CompletionRequest;
+use crate::event::Phase;
+use crate::ledger::Reservation;
+use crate::limit::Permit;
+use crate::provider::{Outcome, Quirks};
+use crate::store::{NewAttempt, unix_ms};
+use crate::task::TaskRef;
+use crate::template::Item;
+
+/// A request ready to be sent, with its first reservation.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request_index: u64,
+    pub(super) lane: Arc<Lane>,
+    pub(super) phase: Phase,
+    pub(super) examples: Vec<TaskRef>,
+    pub(super) request: CompletionRequest,
+    pub(super) body: Bytes,
+    pub(super) quirks: Quirks,
+    pub(super) prompt_bound: u64,
+    pub(super) reservation: Reservation,
+}
+
+impl Job {
+    /// The most output tokens that its request asks for.
+    pub(super) fn max_output_tokens(&self) -> u64 {
+        u64::from(self.request.max_output_tokens)
+    }
+}
+
+/// A response that is durable and settled, on its way to the judge.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) seq: u64,
+    pub(super) items: Vec<Item>,
+    /// Why the body is no completion, if it is none.
+    pub(super) unreadable: Option<String>,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// It was answered.
+    Arrived(Arrived),
+    /// The run is stopping, and nothing of it was under way.
+    Cancelled,
+    /// Its attempts are used up, or the server will not have it.
+    GaveUp(RunError),
+    /// The budget does not hold another attempt.
+    OutOfBudget,
+    /// The run cannot go on.
+    Fatal(RunError),
+}
+
+/// What follows from one attempt.
+enum Next {
+    Done(Report),
+    /// Try again after a pause; the failure counts as one of the request's attempts.
+    Retry {
+        pause: Duration,
+        failure: RunError,
+    },
+    /// Try again at once or when the lane's pause is over; it was not the request's fault.
+    Again,
+}
+
+pub(super) async fn run_job(shared: Arc<Shared>, mut job: Job) -> Report {
+    let mut rng = rng_for(shared.run_seed, job.request_index);
+    let mut failures = 0;
+    loop {
+        let Some(permit) = shared.permit(&job).await else { return Report::Cancelled };
+        match attempt(&shared, &mut job, permit, &mut rng, failures).await {
+            Next::Done(report) => return report,
+            Next::Again => {}
+            Next::Retry { pause, failure } => {
+                failures += 1;
+                if failures >= shared.max_attempts {
+                    return Report::GaveUp(failure);
+                }
+                if shared.stopped_within(pause).await {
+                    return Report::Cancelled;
+                }
+            }
+        }
+    }
+}
+
+async fn attempt(
+    shared: &Shared,
+    job: &mut Job,
+    permit: Permit,
+    rng: &mut fastrand::Rng,
+    failures: u32,
+) -> Next {
+    refresh_body(job);
+    let id = shared.journal.next_attempt_id();
+    job.reservation.mark_sent();
+    if let Err(error) = shared.journal.begin(new_attempt(job, id)).await {
+        // Not durable, so it must not leave.
+        job.reservation.mark_refused();
+        permit.cancel();
+        return Next::Done(Report::Fatal(error.into()));
+    }
+    shared.count(|attempts| attempts.sent += 1);
+    let sent_at = Instant::now();
+    let path = job.lane.provider.path();
+    let body = job.body.clone();
+    let request_id = format!("{}-{}", shared.run_id, job.request_index);
+    match job.lane.client.post(path, body, &request_id).await {
+        Outcome::Answered { status, body, .. } => {
+            Next::Done(answered(shared, job, permit, id, status, body.into(), sent_at).await)
+        }
+        Outcome::Refused { status, headers, error } => {
+            job.reservation.mark_refused();
+            shared.end_refused(id, Some(status), error.to_string()).await;
+            refused(shared, job, &headers, error, rng, failures)
+        }
+        Outcome::NotSent { message, kind } => {
+            job.reservation.mark_refused();
+            permit.cancel();
+            shared.end_refused(id, None, message.clone()).await;
+            not_sent(shared, &job.lane, message, kind, rng, failures)
+        }
+        Outcome::Unknown { message, .. } => {
+            shared.end_unconfirmed(id, message.clone()).await;
+            unknown(shared, job, message, rng, failures)
+        }
+    }
+}
+
+/// Encodes the body again when the API turned out to take something else meanwhile.
+fn refresh_body(job: &mut Job) {
+    let quirks = job.lane.quirks();
+    if quirks != job.quirks {
+        job.body = job.lane.provider.encode(&job.request, &quirks).into();
+        job.quirks = quirks;
+    }
+}
+
+fn new_attempt(job: &Job, id: u64) -> NewAttempt {
+    NewAttempt {
+        id,
+        request_index: job.request_index,
+        phase: job.phase,
+        examples: job.examples.clone(),
+        prompt_bound: job.prompt_bound,
+        max_output_tokens: job.max_output_tokens(),
+        reserved: job.reservation.amount(),
+        at_ms: unix_ms(),
+    }
+}

@@ -1,0 +1,109 @@
+//! What follows from an attempt that brought no answer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Job, Next, Report};
+use crate::pipeline::failure::RunError;
+use crate::pipeline::lane::Lane;
+use crate::pipeline::retry::backoff;
+use crate::pipeline::shared::Shared;
+use crate::provider::{ApiError, FailureKind, Refusal, ResponseHeaders, classify};
+
+/// A server that asks for a longer pause than this is not waited for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// The first pause after a 429 that names none.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// No pause of our own choice after a 429 is longer.
+const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
+
+pub(super) fn refused(
+    shared: &Shared,
+    job: &Job,
+    headers: &ResponseHeaders,
+    error: ApiError,
+    rng: &mut fastrand::Rng,
+    failures: u32,
+) -> Next {
+    let refusal = classify(&error);
+    let failure = |error| RunError::Refused { error, hint: refusal.hint() };
+    if refusal != Refusal::RateLimited {
+        shared.count(|attempts| attempts.refused += 1);
+    }
+    match refusal {
+        Refusal::RateLimited => rate_limited(shared, &job.lane, headers, rng),
+        Refusal::ServerError => {
+            let pause = headers.retry_after.unwrap_or_else(|| backoff(rng, failures));
+            Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
+        }
+        Refusal::BadRequest if job.lane.learn(&error) => Next::Again,
+        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if job.lane.is_proven() => {
+            tracing::warn!(request = job.request_index, %error, "the server refused a request");
+            Next::Done(Report::GaveUp(failure(error)))
+        }
+        _ => Next::Done(Report::Fatal(failure(error))),
+    }
+}
+
+/// The whole lane pauses; the request that met the limit is not to blame.
+fn rate_limited(
+    shared: &Shared,
+    lane: &Lane,
+    headers: &ResponseHeaders,
+    rng: &mut fastrand::Rng,
+) -> Next {
+    shared.count(|attempts| attempts.rate_limited += 1);
+    if let Some(wait) = lane.without_success_for(LONGEST_PAUSE) {
+        return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
+    }
+    let asked = headers.retry_after.or(headers.rate_limit_reset);
+    if let Some(wait) = asked.filter(|wait| *wait > LONGEST_PAUSE) {
+        return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
+    }
+    let pause = asked.unwrap_or_else(|| {
+        let step = lane.next_pause_step();
+        let ceiling = FIRST_PAUSE.saturating_mul(1 << step.min(10)).min(OWN_PAUSE_CAP);
+        ceiling.mul_f64(rng.f64())
+    });
+    // A pause of nothing would let the lane ask again at once, and again.
+    lane.limiter.pause_until(Instant::now() + pause.max(Duration::from_millis(50)));
+    Next::Again
+}
+
+pub(super) fn not_sent(
+    shared: &Shared,
+    lane: &Lane,
+    message: String,
+    kind: FailureKind,
+    rng: &mut fastrand::Rng,
+    failures: u32,
+) -> Next {
+    shared.count(|attempts| attempts.refused += 1);
+    let certificate = kind == FailureKind::Tls;
+    let failure = RunError::Unreachable { base_url: lane.base_url.clone(), message, certificate };
+    if certificate && !lane.is_proven() {
+        return Next::Done(Report::Fatal(failure));
+    }
+    Next::Retry { pause: backoff(rng, failures), failure }
+}
+
+/// The attempt may be billed, so another one needs money of its own.
+pub(super) fn unknown(
+    shared: &Shared,
+    job: &mut Job,
+    message: String,
+    rng: &mut fastrand::Rng,
+    failures: u32,
+) -> Next {
+    shared.count(|attempts| attempts.unconfirmed += 1);
+    let worst_case = job.reservation.amount();
+    job.reservation.take().unconfirmed();
+    match shared.ledger.reserve(worst_case) {
+        Ok(reservation) => job.reservation = reservation,
+        Err(_reached) => return Next::Done(Report::OutOfBudget),
+    }
+    let failure =
+        RunError::Unreachable { base_url: job.lane.base_url.clone(), message, certificate: false };
+    Next::Retry { pause: backoff(rng, failures), failure }
+}
