@@ -7,6 +7,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
+use super::init::InitArgs;
+use super::shell::{CompletionsArgs, ManArgs};
 use crate::config::{Money, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
@@ -17,7 +19,7 @@ use crate::template::TEMPLATES;
 /// Expand seed tasks into a deduplicated instruction-tuning data set through an LLM API, under a
 /// budget that is never exceeded.
 #[derive(Debug, Parser)]
-#[command(name = "instructmill", version, max_term_width = 100)]
+#[command(name = "instructmill", version = super::VERSION, max_term_width = 100)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -40,6 +42,15 @@ pub(super) enum Command {
     Dedup(Box<DedupArgs>),
     /// Run the simulated provider as a server
     Simulate(SimulateArgs),
+    /// Write a commented configuration file and seed tasks to start from
+    Init(InitArgs),
+    /// Print the completions for a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
+    /// Print docs/configuration.md
+    #[command(hide = true)]
+    Reference,
 }
 
 #[derive(Debug, Args)]

@@ -8,9 +8,12 @@ mod dedup;
 mod export;
 mod failure;
 mod generate;
+mod init;
 mod logs;
 mod progress;
+mod reference;
 mod replay;
+mod shell;
 mod simulate;
 mod status;
 
@@ -20,6 +23,9 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 pub use failure::CliError;
+
+/// The version, with the commit where `build.rs` knows it.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("INSTRUCTMILL_COMMIT"));
 
 /// Runs the program with the process's arguments.
 pub fn run() -> ExitCode {
@@ -32,6 +38,10 @@ pub fn run() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Dedup(args) => dedup::run(&args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Init(args) => init::run(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Reference => reference::run(),
     };
     match result {
         Ok(code) => code,

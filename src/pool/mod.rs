@@ -23,7 +23,8 @@ use arena::Arena;
 pub use problem::{Encoding, Fault, Place, Problem, SeedError};
 pub use sampler::sample_examples;
 pub use seed::{
-    SeedFile, bundled_seed_tasks, ensure_enough, mostly_ascii, mostly_ascii_texts, read_seed_tasks,
+    BUNDLED_SEED_TASKS, SeedFile, bundled_seed_tasks, ensure_enough, mostly_ascii,
+    mostly_ascii_texts, read_seed_tasks,
 };
 
 /// The most characters that an accepted task may have, instruction, input and output together, to

@@ -34,7 +34,8 @@ pub struct SeedFile {
     pub sha256: String,
 }
 
-const BUNDLED: &[u8] = include_bytes!("../../seed_tasks/default.jsonl");
+/// The text of the seed tasks that come with the program, as JSONL.
+pub const BUNDLED_SEED_TASKS: &str = include_str!("../../seed_tasks/default.jsonl");
 
 /// Reads a seeds file: JSONL, which has one object a line, or one JSON array of objects.
 ///
@@ -59,7 +60,7 @@ pub fn read_seed_tasks(path: &Path) -> Result<SeedFile, SeedError> {
 ///
 /// None in a released program: a test reads them.
 pub fn bundled_seed_tasks() -> Result<SeedFile, SeedError> {
-    seed_file(Path::new("seed_tasks/default.jsonl"), BUNDLED)
+    seed_file(Path::new("seed_tasks/default.jsonl"), BUNDLED_SEED_TASKS.as_bytes())
 }
 
 fn seed_file(path: &Path, bytes: &[u8]) -> Result<SeedFile, SeedError> {

@@ -7,6 +7,7 @@ mod dedup;
 mod faults;
 mod generate;
 mod inputs;
+mod install;
 mod novelty;
 mod secrets;
 mod support;
