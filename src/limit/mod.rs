@@ -15,6 +15,12 @@
 //! and not used, or books the debt when more were used. A debt is learned too late to prevent; it
 //! delays what comes next.
 //!
+//! # Limits that are not known, or change
+//!
+//! What a server announces in its headers counts where it is lower than what was set, or where
+//! nothing was ([`Limiter::announce`]). Where neither is known, `search.rs` finds the requests per
+//! minute by trying: down at a refusal, up again in small steps.
+//!
 //! # How much of a limit is used
 //!
 //! 60 / 60.5 = 99.2 % of the requests, for the slack. Of the tokens less, by what no limit that is
@@ -35,6 +41,7 @@
 //! pace, so a minute that spans both has at most the limit plus one burst.
 
 mod pace;
+mod search;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -60,6 +67,22 @@ pub struct Limits {
     /// The server counts prompt plus *maximum* output tokens when it admits a request, as OpenAI
     /// does: tokens that were reserved and not used are not given back.
     pub count_reserved_tokens: bool,
+}
+
+/// What a server says that it allows, in any 60 seconds. `None`: it did not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Requests.
+    pub requests: Option<u64>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+}
+
+impl Announced {
+    /// What is said here, and where nothing is, what was said before.
+    fn or(self, before: Self) -> Self {
+        Self { requests: self.requests.or(before.requests), tokens: self.tokens.or(before.tokens) }
+    }
 }
 
 /// What was admitted in the last 60 seconds, less what was given back, plus debts.
@@ -110,7 +133,10 @@ impl Limiter {
         loop {
             let admitted = self.shared.state().admit(Instant::now(), tokens);
             let until = match admitted {
-                Ok(slot) => return Permit { shared: Arc::clone(&self.shared), slot, tokens },
+                Ok(slot) => {
+                    let (shared, at) = (Arc::clone(&self.shared), Instant::now());
+                    return Permit { shared, slot, at, tokens };
+                }
                 Err(until) => until,
             };
             // `Notify` keeps a call that comes between the look at the state and the wait.
@@ -139,6 +165,24 @@ impl Limiter {
         self.shared.changed.notify_one();
     }
 
+    /// Takes note of what the server says that it allows. The lower of that and of the limits that
+    /// were set counts.
+    pub fn announce(&self, announced: Announced) {
+        if self.shared.state().announce(Instant::now(), announced) {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// The requests per minute that were found by trying, where no limit is set or announced.
+    pub fn found(&self) -> Option<u64> {
+        self.shared.state().found()
+    }
+
+    /// Begins with a rate that was found earlier, instead of with none.
+    pub fn begin_search_at(&self, requests_per_minute: u64) {
+        self.shared.state().begin_search_at(Instant::now(), requests_per_minute);
+    }
+
     /// The limits in force.
     pub fn limits(&self) -> Limits {
         self.shared.state().limits()
@@ -164,6 +208,8 @@ pub struct Permit {
     shared: Arc<Shared>,
     /// Where the window has booked it.
     slot: u64,
+    /// When it was given.
+    at: Instant,
     /// Tokens reserved.
     tokens: u64,
 }
@@ -180,6 +226,14 @@ impl Permit {
             drop(state);
             self.shared.changed.notify_one();
         }
+    }
+
+    /// The server refused the request for its rate (HTTP 429): nobody passes before `until`. It
+    /// counts as used, for servers count what they refuse. Where no limit is known, the rate goes
+    /// down.
+    pub fn refused(self, until: Instant) {
+        // No wake-up: whoever is at the gate looks again before it passes.
+        self.shared.state().refused(Instant::now(), self.at, until);
     }
 
     /// Gives the request and all its tokens back: it never left.

@@ -3,12 +3,18 @@
 use tokio::time::Instant;
 
 use super::pace::Pace;
+use super::search::Search;
 use super::window::{Usage, Window};
-use super::{Limits, Rates};
+use super::{Announced, Limits, Rates};
 
 /// Both layers and the pause. Its owner keeps it behind a lock, so a decision is one step.
 #[derive(Debug)]
 pub(super) struct State {
+    /// What the caller knows.
+    given: Limits,
+    announced: Announced,
+    search: Search,
+    /// What follows from these.
     limits: Limits,
     window: Window,
     requests: Pace,
@@ -17,9 +23,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(now: Instant, limits: Limits) -> Self {
-        let limits = at_least_one(limits);
+    pub(super) fn new(now: Instant, given: Limits) -> Self {
+        let limits = at_least_one(given);
         Self {
+            given,
+            announced: Announced::default(),
+            search: Search::default(),
             limits,
             window: Window::default(),
             requests: Pace::new(now, limits.requests_per_minute),
@@ -42,6 +51,9 @@ impl State {
         if let Err(until) = self.tokens.pass(tokens) {
             self.requests.restore(before);
             return Err(until);
+        }
+        if self.search.permitted(now) {
+            self.put_in_force(now);
         }
         Ok(self.window.record(now, tokens))
     }
@@ -68,10 +80,67 @@ impl State {
         self.paused_until.filter(|until| *until > now)
     }
 
-    pub(super) fn set_limits(&mut self, now: Instant, limits: Limits) {
-        self.limits = at_least_one(limits);
-        self.requests.set_limit(now, self.limits.requests_per_minute);
-        self.tokens.set_limit(now, self.limits.tokens_per_minute);
+    pub(super) fn set_limits(&mut self, now: Instant, given: Limits) {
+        self.given = given;
+        self.put_in_force(now);
+    }
+
+    /// Returns whether anything changed.
+    pub(super) fn announce(&mut self, now: Instant, announced: Announced) -> bool {
+        let before = self.announced;
+        self.announced = announced.or(before);
+        if self.announced == before {
+            return false;
+        }
+        self.put_in_force(now);
+        true
+    }
+
+    pub(super) fn refused(&mut self, now: Instant, permitted: Instant, until: Instant) {
+        let wait = until.saturating_duration_since(now);
+        if !self.is_told() && self.search.refused(now, permitted, wait) {
+            self.put_in_force(now);
+        }
+        self.pause_until(until);
+    }
+
+    pub(super) fn found(&self) -> Option<u64> {
+        self.search.rate().filter(|_| !self.is_told())
+    }
+
+    pub(super) fn begin_search_at(&mut self, now: Instant, rate: u64) {
+        self.search = Search::from(rate);
+        self.put_in_force(now);
+    }
+
+    /// Whether any limit is known, so that none has to be found. What refuses within it all the same
+    /// is taken for a passing trouble.
+    fn is_told(&self) -> bool {
+        let Announced { requests, tokens } = self.announced;
+        let given = [self.given.requests_per_minute, self.given.tokens_per_minute];
+        given.into_iter().chain([requests, tokens]).any(|limit| limit.is_some())
+    }
+
+    /// The lowest of what is given, announced and found counts.
+    fn put_in_force(&mut self, now: Instant) {
+        let lowest = |given: Option<u64>, told: Option<u64>| match (given, told) {
+            (Some(given), Some(told)) => Some(given.min(told)),
+            (given, told) => given.or(told),
+        };
+        let Limits { requests_per_minute, tokens_per_minute, .. } = self.given;
+        let requests = lowest(requests_per_minute, self.announced.requests);
+        let limits = at_least_one(Limits {
+            requests_per_minute: requests.or(self.found()),
+            tokens_per_minute: lowest(tokens_per_minute, self.announced.tokens),
+            ..self.given
+        });
+        if limits.requests_per_minute != self.limits.requests_per_minute {
+            self.requests.set_limit(now, limits.requests_per_minute);
+        }
+        if limits.tokens_per_minute != self.limits.tokens_per_minute {
+            self.tokens.set_limit(now, limits.tokens_per_minute);
+        }
+        self.limits = limits;
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::chat::TokenUsage;
 use crate::ledger::Price;
-use crate::limit::{Limiter, Limits};
-use crate::provider::{ApiError, HttpClient, Provider, Quirks};
+use crate::limit::{Announced, Limiter, Limits};
+use crate::provider::{ApiError, HttpClient, Provider, Quirks, ResponseHeaders};
 
 /// Prompt tokens per thousand bytes of a request's body, before any response has told: more than
 /// any common tokenizer makes of English or Chinese JSON text.
@@ -141,6 +141,14 @@ impl Lane {
             tracing::info!(lesson, "the API does not take a parameter");
         }
         *quirks != before
+    }
+
+    /// Takes note of the limits that the server announces.
+    pub(super) fn note_limits(&self, headers: &ResponseHeaders) {
+        self.limiter.announce(Announced {
+            requests: headers.requests_per_minute,
+            tokens: headers.tokens_per_minute,
+        });
     }
 
     pub(super) fn note_success(&self) {

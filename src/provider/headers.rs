@@ -29,6 +29,17 @@ const RESETS: &[(&str, &str)] = &[
     ("ratelimit-reset", "ratelimit-remaining"),
 ];
 
+/// Names of the headers that say how many requests a minute are allowed. The IETF draft's speaks of
+/// any time, so it is left out.
+const REQUEST_LIMITS: &[&str] =
+    &["x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"];
+/// The same of tokens.
+const TOKEN_LIMITS: &[&str] = &[
+    "x-ratelimit-limit-tokens",
+    "anthropic-ratelimit-tokens-limit",
+    "x-ratelimit-limit-tokens-minute",
+];
+
 /// What the headers of a response say. Waits are counted from the arrival of the response and are
 /// at most [`MAX_WAIT`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +49,10 @@ pub struct ResponseHeaders {
     /// When a rate limit is free again (`x-ratelimit-reset-*`): the last of the limits that have
     /// nothing left; when none says so, the first to be free.
     pub rate_limit_reset: Option<Duration>,
+    /// The requests per minute that the server says it allows.
+    pub requests_per_minute: Option<u64>,
+    /// The tokens per minute that the server says it allows.
+    pub tokens_per_minute: Option<u64>,
     /// The media type of the body, such as `application/json`.
     pub content_type: Option<String>,
     /// The server's own name for the request, to quote to its support.
@@ -54,10 +69,17 @@ impl ResponseHeaders {
             retry_after: milliseconds
                 .or_else(|| text("retry-after").and_then(|value| wait_from(value, now))),
             rate_limit_reset: rate_limit_reset(text, now),
+            requests_per_minute: limit(text, REQUEST_LIMITS),
+            tokens_per_minute: limit(text, TOKEN_LIMITS),
             content_type: shown("content-type"),
             request_id: shown("x-request-id").or_else(|| shown("request-id")),
         }
     }
+}
+
+fn limit<'a>(header: impl Fn(&str) -> Option<&'a str>, names: &[&str]) -> Option<u64> {
+    let number = |text: &str| text.trim().parse::<u64>().ok().filter(|limit| *limit > 0);
+    names.iter().find_map(|name| header(name).and_then(number))
 }
 
 fn rate_limit_reset<'a>(
@@ -235,6 +257,32 @@ mod tests {
                 prop_assert!(wait_from(&text, now()).is_none_or(|wait| wait <= MAX_WAIT));
                 prop_assert!(number_wait(&text, 1e-3).is_none_or(|wait| wait <= MAX_WAIT));
             }
+        }
+    }
+
+    #[test]
+    fn announced_limits_are_read_by_the_names_of_each_api() {
+        for (pairs, expected) in [
+            (
+                vec![
+                    ("x-ratelimit-limit-requests", "500"),
+                    ("x-ratelimit-limit-tokens", " 200000"),
+                ],
+                (Some(500), Some(200_000)),
+            ),
+            (
+                vec![
+                    ("anthropic-ratelimit-requests-limit", "50"),
+                    ("anthropic-ratelimit-tokens-limit", "40000"),
+                ],
+                (Some(50), Some(40_000)),
+            ),
+            (vec![("x-ratelimit-limit-tokens-minute", "60000")], (None, Some(60_000))),
+            (vec![("x-ratelimit-limit-requests", "0")], (None, None)),
+            (vec![("x-ratelimit-limit-requests", "many"), ("ratelimit-limit", "9")], (None, None)),
+        ] {
+            let headers = read(&pairs);
+            assert_eq!((headers.requests_per_minute, headers.tokens_per_minute), expected);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod properties;
+mod search;
 mod utilisation;
 
 use std::time::Duration;

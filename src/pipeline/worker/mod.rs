@@ -127,13 +127,15 @@ async fn attempt(
     let body = job.body.clone();
     let request_id = format!("{}-{}", shared.run_id, job.request_index);
     match job.lane.client.post(path, body, &request_id).await {
-        Outcome::Answered { status, body, .. } => {
+        Outcome::Answered { status, headers, body } => {
+            job.lane.note_limits(&headers);
             Next::Done(answered(shared, job, permit, id, status, body.into(), sent_at).await)
         }
         Outcome::Refused { status, headers, error } => {
             job.reservation.mark_refused();
             shared.end_refused(id, Some(status), error.to_string()).await;
-            refused(shared, job, &headers, error, rng, failures)
+            job.lane.note_limits(&headers);
+            refused(shared, job, permit, &headers, error, rng, failures)
         }
         Outcome::NotSent { message, kind } => {
             job.reservation.mark_refused();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Job, Next, Report};
+use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::retry::backoff;
@@ -21,6 +22,7 @@ const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
 pub(super) fn refused(
     shared: &Shared,
     job: &Job,
+    permit: Permit,
     headers: &ResponseHeaders,
     error: ApiError,
     rng: &mut fastrand::Rng,
@@ -32,7 +34,7 @@ pub(super) fn refused(
         shared.count(|attempts| attempts.refused += 1);
     }
     match refusal {
-        Refusal::RateLimited => rate_limited(shared, &job.lane, headers, rng),
+        Refusal::RateLimited => rate_limited(shared, &job.lane, permit, headers, rng),
         Refusal::ServerError => {
             let pause = headers.retry_after.unwrap_or_else(|| backoff(rng, failures));
             Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
@@ -50,6 +52,7 @@ pub(super) fn refused(
 fn rate_limited(
     shared: &Shared,
     lane: &Lane,
+    permit: Permit,
     headers: &ResponseHeaders,
     rng: &mut fastrand::Rng,
 ) -> Next {
@@ -67,7 +70,7 @@ fn rate_limited(
         ceiling.mul_f64(rng.f64())
     });
     // A pause of nothing would let the lane ask again at once, and again.
-    lane.limiter.pause_until(Instant::now() + pause.max(Duration::from_millis(50)));
+    permit.refused(Instant::now() + pause.max(Duration::from_millis(50)));
     Next::Again
 }
 
