@@ -19,4 +19,4 @@ mod table;
 pub use account::{BudgetReached, Ledger, Reservation, Totals};
 pub use bound::{cost_of, is_plausible, prompt_token_bound};
 pub use price::{Price, PriceError, per_million};
-pub use table::{ModelFacts, PriceTable, PriceTableError};
+pub use table::{Entry, ModelFacts, PriceTable, PriceTableError};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::{Price, PriceError, per_million};
+use crate::chat::{ModelTraits, ReasoningEffort};
 use crate::usd::Usd;
 
 /// The bundled facts.
@@ -22,10 +23,26 @@ pub struct ModelFacts {
     pub price: Price,
     /// The most output tokens that the model can produce.
     pub max_output_tokens: Option<u64>,
-    /// Whether the server enforces a response schema; `None` when the table does not say.
-    pub response_schema: Option<bool>,
-    /// Whether the model spends hidden reasoning tokens.
-    pub reasoning: bool,
+    /// What the model takes and does.
+    pub traits: ModelTraits,
+}
+
+/// An entry of the table: who serves the model, and through which kind of API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The table's name of the model.
+    pub name: &'a str,
+    /// LiteLLM's name of the provider; empty when the table does not say.
+    pub provider: &'a str,
+    /// `chat`, `responses`, `completion`, `embedding` or another; empty when the table does not say.
+    pub mode: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    fn new(name: &'a str, value: &'a Value) -> Self {
+        let text = |field| value.get(field).and_then(Value::as_str).unwrap_or_default();
+        Self { name, provider: text("litellm_provider"), mode: text("mode") }
+    }
 }
 
 /// Why a price table or one of its entries cannot be used.
@@ -108,13 +125,13 @@ impl PriceTable {
         &self.origin
     }
 
-    /// The facts of a model, by its exact name or as `openai/NAME`; `None` when it is not there.
+    /// The facts of a model by the table's name for it; `None` when it is not there.
     ///
     /// # Errors
     /// [`PriceTableError`] when the entry's prices are missing or absurd: a model without a price
     /// must never count as free.
     pub fn lookup(&self, model: &str) -> Result<Option<ModelFacts>, PriceTableError> {
-        let entry = self.models.get(model).or_else(|| self.models.get(&format!("openai/{model}")));
+        let entry = self.models.get(model);
         let Some(Value::Object(entry)) = entry else { return Ok(None) };
         let price = |field| self.price(model, entry, field);
         let required = |field| {
@@ -135,9 +152,23 @@ impl PriceTable {
                 reasoning: price("output_cost_per_reasoning_token")?.unwrap_or(output),
             },
             max_output_tokens: entry.get("max_output_tokens").and_then(Value::as_u64),
-            response_schema: entry.get("supports_response_schema").and_then(Value::as_bool),
-            reasoning: entry.get("supports_reasoning").and_then(Value::as_bool) == Some(true),
+            traits: traits(entry),
         }))
+    }
+
+    /// The entries of a model, by the table's own name or by the part of it behind the provider's:
+    /// `deepseek-chat` finds `deepseek/deepseek-chat`. An exact name hides the others.
+    pub fn entries_of(&self, model: &str) -> Vec<Entry<'_>> {
+        match self.models.get_key_value(model) {
+            Some((name, value)) => vec![Entry::new(name, value)],
+            None => {
+                let behind = |name: &str| {
+                    name.strip_suffix(model).is_some_and(|before| before.ends_with('/'))
+                };
+                let found = self.models.iter().filter(|(name, _)| behind(name));
+                found.map(|(name, value)| Entry::new(name, value)).collect()
+            }
+        }
     }
 
     /// The models whose names are most like `model`, best first.
@@ -184,6 +215,19 @@ impl PriceTable {
     }
 }
 
+/// The `supports_*` fields.
+fn traits(entry: &Map<String, Value>) -> ModelTraits {
+    let says = |field| entry.get(field).and_then(Value::as_bool);
+    let effort = entry.get("default_reasoning_effort").and_then(Value::as_str);
+    ModelTraits {
+        reasoning: says("supports_reasoning"),
+        response_schema: says("supports_response_schema"),
+        system_messages: says("supports_system_messages"),
+        sampling: says("supports_sampling_params"),
+        default_effort: effort.and_then(ReasoningEffort::by_name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,8 +238,8 @@ mod tests {
         assert_eq!(facts.price.input, Usd::from_pico(150_000));
         assert_eq!(facts.price.cached_input, Usd::from_pico(75_000));
         assert_eq!(facts.price.output, Usd::from_pico(600_000));
-        assert_eq!(facts.response_schema, Some(true));
-        assert!(!facts.reasoning);
+        assert_eq!(facts.traits.response_schema, Some(true));
+        assert_eq!(facts.traits.reasoning, None);
     }
 
     #[test]
