@@ -370,6 +370,9 @@ pub(super) struct SimulateArgs {
     /// USD per million output tokens
     #[arg(long, value_name = "USD", default_value = "0.60")]
     pub(super) price_out: Money,
+    /// Hidden reasoning before each answer, in output tokens
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) reasoning_tokens: u64,
     /// Requests per minute [default: no limit]
     #[arg(long, value_name = "N")]
     pub(super) rpm: Option<u64>,
