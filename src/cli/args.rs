@@ -1,6 +1,5 @@
 //! The flags of every command.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -8,7 +7,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
 use super::init::InitArgs;
+use super::models::ModelsArgs;
 use super::shell::{CompletionsArgs, ManArgs};
+use super::simulate::SimulateArgs;
 use crate::chat::ReasoningEffort;
 use crate::config::{Money, SIMULATED, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Export(ExportArgs),
     /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
     Dedup(Box<DedupArgs>),
+    /// Search the price table: prices, limits and abilities of models
+    Models(ModelsArgs),
     /// Run the simulated provider as a server
     Simulate(SimulateArgs),
     /// Write a commented configuration file and seed tasks to start from
@@ -348,50 +351,4 @@ pub(super) struct ExportArgs {
     /// all before it, about a minute for 50,000 tasks and four for 100,000
     #[arg(long)]
     pub(super) with_similarity: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SimulateArgs {
-    /// The port; 0 takes a free one
-    #[arg(long, default_value_t = 8080)]
-    pub(super) port: u16,
-    /// The address
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(super) host: IpAddr,
-    /// Seeds what is written
-    #[arg(long, default_value_t = 0)]
-    pub(super) seed: u64,
-    /// The only model that exists [default: any]
-    #[arg(long)]
-    pub(super) model: Option<String>,
-    /// USD per million prompt tokens
-    #[arg(long, value_name = "USD", default_value = "0.15")]
-    pub(super) price_in: Money,
-    /// USD per million output tokens
-    #[arg(long, value_name = "USD", default_value = "0.60")]
-    pub(super) price_out: Money,
-    /// Hidden reasoning before each answer, in output tokens
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) reasoning_tokens: u64,
-    /// Requests per minute [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub(super) rpm: Option<u64>,
-    /// Tokens per minute, `max_tokens` counted at admission [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub(super) tpm: Option<u64>,
-    /// Mean latency in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pub(super) latency_ms: u64,
-    /// Faults and their probabilities, such as 429:0.02,drop:0.01
-    #[arg(long, value_name = "LIST", default_value = "")]
-    pub(super) faults: String,
-    /// The only key that is accepted [default: any or none]
-    #[arg(long, value_name = "KEY")]
-    pub(super) api_key: Option<String>,
-    /// Refuse an answer that would take the bill above this, with `insufficient_quota`
-    #[arg(long, value_name = "USD")]
-    pub(super) quota: Option<Money>,
-    /// Refuse requests with this parameter, as some models do
-    #[arg(long = "reject-param", value_name = "NAME")]
-    pub(super) reject_params: Vec<String>,
 }

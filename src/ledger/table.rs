@@ -7,25 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{Price, PriceError, per_million};
-use crate::chat::{ModelTraits, ReasoningEffort};
-use crate::usd::Usd;
+use super::PriceError;
+use super::facts::{self, ModelFacts};
 
 /// The bundled facts.
 const BUNDLED: &str = include_str!("model_prices.json");
 /// Where and when the bundled facts come from.
 const BUNDLED_SOURCE: &str = "the bundled price table (LiteLLM 1.109.1, November 2026)";
-
-/// What the table knows of one model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelFacts {
-    /// The price by class. A class that the table does not price apart costs its parent's price.
-    pub price: Price,
-    /// The most output tokens that the model can produce.
-    pub max_output_tokens: Option<u64>,
-    /// What the model takes and does.
-    pub traits: ModelTraits,
-}
 
 /// An entry of the table: who serves the model, and through which kind of API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +60,7 @@ pub enum PriceTableError {
         /// The model.
         model: String,
         /// The field's name in the table.
-        field: &'static str,
+        field: String,
     },
     /// A price is absurd.
     #[error("{origin}, {model}, {field}: {source}")]
@@ -82,7 +70,7 @@ pub enum PriceTableError {
         /// The model.
         model: String,
         /// The field's name in the table.
-        field: &'static str,
+        field: String,
         /// What is wrong with it.
         source: PriceError,
     },
@@ -111,13 +99,17 @@ impl PriceTable {
     /// # Errors
     /// [`PriceTableError::Read`] or [`PriceTableError::Format`].
     pub fn from_file(path: &Path) -> Result<Self, PriceTableError> {
-        let text = std::fs::read(path)
+        let text = std::fs::read_to_string(path)
             .map_err(|source| PriceTableError::Read { path: path.to_owned(), source })?;
-        let models = serde_json::from_slice(&text).map_err(|error| PriceTableError::Format {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })?;
-        Ok(Self { models, origin: path.display().to_string() })
+        Self::from_json(&text, &path.display().to_string()).map_err(|error| {
+            PriceTableError::Format { path: path.to_owned(), message: error.to_string() }
+        })
+    }
+
+    /// A table from a text.
+    pub(super) fn from_json(text: &str, origin: &str) -> serde_json::Result<Self> {
+        let models = serde_json::from_str(text)?;
+        Ok(Self { models, origin: origin.to_owned() })
     }
 
     /// Which table this is, for people.
@@ -133,27 +125,30 @@ impl PriceTable {
     pub fn lookup(&self, model: &str) -> Result<Option<ModelFacts>, PriceTableError> {
         let entry = self.models.get(model);
         let Some(Value::Object(entry)) = entry else { return Ok(None) };
-        let price = |field| self.price(model, entry, field);
-        let required = |field| {
-            price(field)?.ok_or_else(|| PriceTableError::Field {
-                origin: self.origin.clone(),
-                model: model.to_owned(),
-                field,
-            })
+        facts::read(entry).map(Some).map_err(|fault| fault.of(&self.origin, model))
+    }
+
+    /// Whether the table has a model of this name.
+    pub fn contains(&self, model: &str) -> bool {
+        self.models.contains_key(model)
+    }
+
+    /// The names of all models in the table, in the order of the alphabet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.models.keys().map(String::as_str)
+    }
+
+    /// The entries whose name, provider and mode have all of the words of a query, whatever their
+    /// case.
+    pub fn search(&self, query: &str) -> Vec<Entry<'_>> {
+        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        let entries = self.models.iter().filter(|(_, value)| value.is_object());
+        let entries = entries.map(|(name, value)| Entry::new(name, value));
+        let has = |entry: &Entry<'_>| {
+            let text = format!("{} {} {}", entry.name, entry.provider, entry.mode).to_lowercase();
+            words.iter().all(|word| text.contains(word))
         };
-        let input = required("input_cost_per_token")?;
-        let output = required("output_cost_per_token")?;
-        Ok(Some(ModelFacts {
-            price: Price {
-                input,
-                cached_input: price("cache_read_input_token_cost")?.unwrap_or(input),
-                cache_write: price("cache_creation_input_token_cost")?.unwrap_or(input),
-                output,
-                reasoning: price("output_cost_per_reasoning_token")?.unwrap_or(output),
-            },
-            max_output_tokens: entry.get("max_output_tokens").and_then(Value::as_u64),
-            traits: traits(entry),
-        }))
+        entries.filter(has).collect()
     }
 
     /// The entries of a model, by the table's own name or by the part of it behind the provider's:
@@ -182,55 +177,12 @@ impl PriceTable {
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         scored.into_iter().take(3).map(|(_, name)| name).collect()
     }
-
-    /// One price of an entry in USD per token; `None` when the field is absent or null.
-    fn price(
-        &self,
-        model: &str,
-        entry: &Map<String, Value>,
-        field: &'static str,
-    ) -> Result<Option<Usd>, PriceTableError> {
-        let absent = || PriceTableError::Field {
-            origin: self.origin.clone(),
-            model: model.to_owned(),
-            field,
-        };
-        match entry.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) => {
-                // The shortest text that reads back as the same number is what the table's author
-                // wrote, so no binary fraction gets into the money.
-                let per_token: Usd = number.to_string().parse().map_err(|_ignored| absent())?;
-                per_million(per_token.saturating_mul(1_000_000)).map(Some).map_err(|source| {
-                    PriceTableError::Price {
-                        origin: self.origin.clone(),
-                        model: model.to_owned(),
-                        field,
-                        source,
-                    }
-                })
-            }
-            Some(_) => Err(absent()),
-        }
-    }
-}
-
-/// The `supports_*` fields.
-fn traits(entry: &Map<String, Value>) -> ModelTraits {
-    let says = |field| entry.get(field).and_then(Value::as_bool);
-    let effort = entry.get("default_reasoning_effort").and_then(Value::as_str);
-    ModelTraits {
-        reasoning: says("supports_reasoning"),
-        response_schema: says("supports_response_schema"),
-        system_messages: says("supports_system_messages"),
-        sampling: says("supports_sampling_params"),
-        default_effort: effort.and_then(ReasoningEffort::by_name),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usd::Usd;
 
     #[test]
     fn knows_todays_prices_exactly() {
@@ -250,11 +202,25 @@ mod tests {
             match table.lookup(name) {
                 Ok(facts) => usable += usize::from(facts.is_some()),
                 // Embedding models have no output price: they can't generate anyway.
-                Err(PriceTableError::Field { field: "output_cost_per_token", .. }) => {}
+                Err(PriceTableError::Field { field, .. }) if field == "output_cost_per_token" => {}
                 Err(error) => panic!("{name}: {error}"),
             }
         }
         assert!(usable > 400, "{usable}");
+    }
+
+    #[test]
+    fn models_are_found_by_words_and_by_the_name_behind_their_providers() {
+        let table = PriceTable::bundled();
+        let names = |query| -> Vec<&str> {
+            PriceTable::search(&table, query).into_iter().map(|entry| entry.name).collect()
+        };
+        assert!(names("GPT-4o MINI azure").contains(&"azure/gpt-4o-mini"));
+        assert_eq!(names("no such model"), Vec::<&str>::new());
+        let of = |model| table.entries_of(model).iter().map(|e| e.name).collect::<Vec<_>>();
+        assert_eq!(of("gemini-2.5-flash"), ["gemini/gemini-2.5-flash"]);
+        assert_eq!(of("gpt-4o-mini"), ["gpt-4o-mini"]);
+        assert_eq!(of("4o-mini"), Vec::<&str>::new());
     }
 
     #[test]
@@ -273,6 +239,10 @@ mod tests {
             );
             PriceTable { models: serde_json::from_str(&text).unwrap(), origin: "test".into() }
         };
+        let message = |input: &str| entry(input).lookup("m").unwrap_err().to_string();
+        insta::assert_snapshot!(message("0.15"), @"test, m, input_cost_per_token: 150000 USD per million tokens cannot be right: give the price of a million tokens, not of one token or of a thousand");
+        insta::assert_snapshot!(message("1.5e-13"), @"test, m, input_cost_per_token: 0.000001 USD per million tokens is far below any model that is sold: give the price of a million tokens, not of one token or of a thousand (0 for what is free)");
+        insta::assert_snapshot!(message("null"), @"test has no usable `input_cost_per_token` for m: give --price-in and --price-out");
         for bad in ["0.15", "-1e-7", "\"free\"", "1e300"] {
             assert!(entry(bad).lookup("m").is_err(), "{bad}");
         }

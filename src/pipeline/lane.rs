@@ -52,6 +52,8 @@ pub(super) struct Lane {
     in_flight: AtomicUsize,
     /// Whether a completion has come in this session: key, model and URL are right.
     proven: AtomicBool,
+    /// Whether an answer of this session was lost to reasoning.
+    lost_to_reasoning: AtomicBool,
     quirks: Mutex<Quirks>,
     last_success: Mutex<Instant>,
     pause_step: AtomicU32,
@@ -71,6 +73,7 @@ impl Lane {
             concurrency: settings.concurrency,
             in_flight: AtomicUsize::new(0),
             proven: AtomicBool::new(false),
+            lost_to_reasoning: AtomicBool::new(false),
             quirks: Mutex::new(settings.quirks),
             last_success: Mutex::new(Instant::now()),
             pause_step: AtomicU32::new(0),
@@ -126,6 +129,11 @@ impl Lane {
     /// A completion has come, with or without usage.
     pub(super) fn prove(&self) {
         self.proven.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this is the first answer of the session that is lost to reasoning.
+    pub(super) fn first_loss(&self) -> bool {
+        !self.lost_to_reasoning.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn quirks(&self) -> Quirks {

@@ -9,6 +9,7 @@ mod generate;
 mod inputs;
 mod install;
 mod novelty;
+mod providers;
 mod secrets;
 mod support;
 mod tls;

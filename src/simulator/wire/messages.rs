@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Answer, Api, Call, Counts, Finish, Request};
-use super::{header, limit_in, message_texts, texts};
+use super::{header, limit_in, message_texts, parameters, texts};
 use crate::simulator::refusal::Refusal;
 
 /// `POST /v1/messages`.
@@ -31,14 +31,13 @@ impl Api for Messages {
         let mut said = call.body.get("system").map(texts).unwrap_or_default();
         said.extend(turns.ok_or("messages: Field required")?);
         let config = call.body.get("output_config").and_then(Value::as_object);
-        let nested = config.into_iter().flat_map(|config| config.keys());
         Ok(Request {
             model: call.model()?,
             texts: said,
             max_tokens: limit_in(call.body, &["max_tokens"]).ok_or("max_tokens: Field required")?,
             stop: call.body.get("stop_sequences").map(texts).unwrap_or_default(),
             strict: config.is_some_and(|config| config.contains_key("format")),
-            parameters: call.body.keys().chain(nested).cloned().collect(),
+            parameters: parameters(call.body),
         })
     }
 

@@ -94,6 +94,16 @@ impl Call<'_> {
     }
 }
 
+/// The names of the fields, and those of their own fields behind a dot.
+fn parameters(fields: &Map<String, Value>) -> Vec<String> {
+    let nested = |(name, value): (&String, &Value)| {
+        let inner = value.as_object().into_iter().flat_map(Map::keys);
+        let inner = inner.map(|inner| format!("{name}.{inner}"));
+        inner.chain([name.clone()]).collect::<Vec<_>>()
+    };
+    fields.iter().flat_map(nested).collect()
+}
+
 /// A limit on output tokens, as one of `names` says it.
 fn limit_in(fields: &Map<String, Value>, names: &[&str]) -> Option<u64> {
     let limit = names.iter().find_map(|name| fields.get(*name).and_then(Value::as_u64));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::openai::{bearer, error};
 use super::{Answer, Api, Call, Counts, DEFAULT_MAX_TOKENS, Finish, Request};
-use super::{limit_in, message_texts, texts};
+use super::{limit_in, message_texts, parameters, texts};
 use crate::simulator::refusal::Refusal;
 
 /// `POST /v1/responses`.
@@ -35,7 +35,7 @@ impl Api for Responses {
             max_tokens: limit_in(call.body, &["max_output_tokens"]).unwrap_or(DEFAULT_MAX_TOKENS),
             stop: Vec::new(),
             strict: call.body.get("text").is_some_and(|text| text.get("format").is_some()),
-            parameters: call.body.keys().cloned().collect(),
+            parameters: parameters(call.body),
         })
     }
 
