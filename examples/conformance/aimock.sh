@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 readonly VERSION=1.43.0
 readonly HOME_DIR=$TOOLS/aimock-$VERSION
-readonly AIMOCK=$HOME_DIR/node_modules/.bin/aimock
+readonly AIMOCK=$HOME_DIR/node_modules/.bin/llmock
 
 if [[ ! -x $AIMOCK ]]; then
   mkdir -p "$HOME_DIR"
@@ -27,6 +27,9 @@ response = {
 print(json.dumps({"fixtures": [{"match": {"userMessage": "task"}, "response": response}]}))
 PYTHON
 
+# Six answers with the usage above.
+readonly TOKENS="738 270"
+
 # against NAME [FLAG...]: a run for each API on a server with these flags.
 against() {
   local name=$1 port
@@ -38,6 +41,7 @@ against() {
   generate "$name-openai-responses" openai-responses "$root/v1" gpt-4o-mini "${few[@]}"
   generate "$name-anthropic" anthropic "$root/v1" claude-haiku-4-5 "${few[@]}"
   generate "$name-gemini" gemini "$root/v1beta" gemini-2.5-flash "${few[@]}"
+  generate "$name-azure" azure "$root" gpt-4o-mini "${few[@]}"
 }
 
 against plain

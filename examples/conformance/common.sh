@@ -43,7 +43,8 @@ serve() {
   exit 1
 }
 
-# generate NAME PROVIDER BASE_URL MODEL [FLAG...]: a free run that must end well, with its books balanced.
+# generate NAME PROVIDER BASE_URL MODEL [FLAG...]: a free run that must end well and replay to the same
+# tasks; with TOKENS="INPUT OUTPUT" the ledger must have counted just so many.
 generate() {
   local name=$1 provider=$2 base_url=$3 model=$4 run=$WORK/$1
   shift 4
@@ -55,9 +56,12 @@ generate() {
 import json, sys
 s = json.load(sys.stdin)
 t = s['tokens']
+counted = [t['input'] + t['cached_input'], t['output']]
+if '${TOKENS:-}' and counted != [int(n) for n in '${TOKENS:-}'.split()]:
+    sys.exit('FAILED  $name: counted %s tokens, expected ${TOKENS:-}' % counted)
 print('ok      $name:', s['accepted'], 'accepted,', s['attempts'], 'attempts,', s['rate_limited'],
       'rate limited,', s['refused'], 'refused,', s['unconfirmed_attempts'], 'unconfirmed,',
-      t['input'] + t['cached_input'], 'input and', t['output'], 'output tokens')"
+      counted[0], 'input and', counted[1], 'output tokens')" || FAILED=$((FAILED + 1))
   else
     FAILED=$((FAILED + 1))
     echo "FAILED  $name"
