@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::{CliError, say};
+use crate::chat::ReasoningEffort;
 use crate::config::ConfigError;
 use crate::ledger::{Comparison, Difference, Entry, ModelFacts, Price, PriceTable, Rates, compare};
 use crate::usd::Usd;
@@ -159,7 +160,7 @@ fn model_json(table: &PriceTable, entry: &Entry<'_>) -> Value {
     model["system_messages"] = facts.traits.system_messages.into();
     model["sampling"] = facts.traits.sampling.into();
     model["default_reasoning_effort"] =
-        facts.traits.default_effort.map(|effort| effort.as_str()).into();
+        facts.traits.default_effort.map(ReasoningEffort::as_str).into();
     model["end_of_service"] = facts.deprecated.into();
     model["source"] = facts.source.into();
     model

@@ -54,7 +54,8 @@ pub enum ConfigError {
     /// Nobody knows what the model costs.
     #[error(
         "the price of `{model}` is not known: give --price-in and --price-out in USD per million \
-         tokens (0 for a server of your own), or a newer table with --prices{similar}"
+         tokens (0 for a server of your own), the table's name of it with --price-model, or a \
+         newer table with --prices{similar}"
     )]
     UnknownPrice {
         /// The model.

@@ -60,7 +60,7 @@ pub(super) fn find(
             }),
             None => {
                 let wanted = settings.price_model.as_deref().unwrap_or(model);
-                let similar = similar(table, wanted);
+                let similar = similar(table, source, wanted);
                 Err(ConfigError::UnknownPrice { model: wanted.to_owned(), similar })
             }
         },
@@ -111,8 +111,13 @@ fn half(missing: &'static str, given: &str) -> ConfigError {
     ConfigError::Value { flag: missing, message }
 }
 
-fn similar(table: &PriceTable, model: &str) -> String {
-    match table.similar(model).as_slice() {
+/// Names that are much like the model's, of its provider unless that has models of every maker.
+fn similar(table: &PriceTable, source: &Source, model: &str) -> String {
+    let own = match source {
+        Source::Simulated { .. } => None,
+        Source::Api { provider, .. } => provider.access().table_name,
+    };
+    match table.similar(model, own.filter(|name| *name != "openai")).as_slice() {
         [] => String::new(),
         names => format!(". The table has {}", names.join(", ")),
     }

@@ -84,9 +84,8 @@ mod tests {
             tokens in proptest::array::uniform5(0u64..10_000),
         ) {
             let rates = |first: usize| {
-                let class = |n: usize| Usd::from_pico(classes[first + n]);
-                let [input, cached_input, cache_write, output, reasoning] =
-                    [class(0), class(1), class(2), class(3), class(4)];
+                let own: [u64; 5] = std::array::from_fn(|n| classes[first.saturating_add(n)]);
+                let [input, cached_input, cache_write, output, reasoning] = own.map(Usd::from_pico);
                 Rates { input, cached_input, cache_write, output, reasoning }
             };
             let price = Price::new(rates(0), Some(LongContext { above, rates: rates(5) }));
@@ -94,7 +93,7 @@ mod tests {
                 input: tokens[0], cached_input: tokens[1], cache_write: tokens[2],
                 output: tokens[3], reasoning: tokens[4],
             };
-            let worst = price.worst_case(usage.prompt_total() + spare, usage.output);
+            let worst = price.worst_case(usage.prompt_total().saturating_add(spare), usage.output);
             prop_assert!(cost_of(&price, &usage) <= worst);
         }
     }

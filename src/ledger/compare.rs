@@ -50,7 +50,8 @@ pub fn compare(here: &PriceTable, there: &PriceTable) -> Comparison {
         }
         let before = comparison.differences.len();
         differences(name, here, there, &mut comparison.differences);
-        comparison.same += usize::from(comparison.differences.len() == before);
+        let same = usize::from(comparison.differences.len() == before);
+        comparison.same = comparison.same.saturating_add(same);
     }
     comparison
 }

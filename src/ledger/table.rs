@@ -166,12 +166,18 @@ impl PriceTable {
         }
     }
 
-    /// The models whose names are most like `model`, best first.
-    pub fn similar(&self, model: &str) -> Vec<&str> {
+    /// The models whose names are most like `model`, best first; those of one provider, if named.
+    pub fn similar(&self, model: &str, provider: Option<&str>) -> Vec<&str> {
+        let score = |name: &str| {
+            let prefix = provider.and_then(|provider| name.strip_prefix(provider));
+            let bare = prefix.and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+            strsim::jaro_winkler(model, bare)
+        };
         let mut scored: Vec<(f64, &str)> = self
-            .models
-            .keys()
-            .map(|name| (strsim::jaro_winkler(model, name), name.as_str()))
+            .search("")
+            .into_iter()
+            .filter(|entry| provider.is_none_or(|wanted| entry.provider == wanted))
+            .map(|entry| (score(entry.name), entry.name))
             .filter(|(score, _)| *score > 0.8)
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
@@ -227,8 +233,13 @@ mod tests {
     fn an_unknown_model_has_no_price_but_neighbours() {
         let table = PriceTable::bundled();
         assert_eq!(table.lookup("gpt-4o-minni").unwrap(), None);
-        assert_eq!(table.similar("gpt-4o-minni").first(), Some(&"gpt-4o-mini"));
-        assert!(table.similar("zzz").is_empty());
+        assert_eq!(table.similar("gpt-4o-minni", None).first(), Some(&"gpt-4o-mini"));
+        assert_eq!(
+            table.similar("gemini-2.5-flsh", Some("gemini")).first(),
+            Some(&"gemini/gemini-2.5-flash")
+        );
+        assert!(table.similar("gpt-4o-mini", Some("groq")).is_empty());
+        assert!(table.similar("zzz", None).is_empty());
     }
 
     #[test]

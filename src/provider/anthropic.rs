@@ -144,12 +144,16 @@ impl reply::Reply for Reply {
             // Where thinking is not counted apart, it is all there was.
             usage.reasoning = usage.output;
         }
-        Some(Completion { text, finish_reason: finish_reason(self.stop_reason.0), usage })
+        Some(Completion {
+            text,
+            finish_reason: finish_reason(self.stop_reason.0.as_deref()),
+            usage,
+        })
     }
 }
 
-fn finish_reason(reason: Option<String>) -> FinishReason {
-    match reason.as_deref() {
+fn finish_reason(reason: Option<&str>) -> FinishReason {
+    match reason {
         None | Some("") => FinishReason::Missing,
         Some("end_turn" | "stop_sequence") => FinishReason::Stop,
         Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,

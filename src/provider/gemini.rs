@@ -139,18 +139,17 @@ struct PromptFeedback {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Usage {
-    #[serde(default)]
-    prompt_token_count: Lenient<u64>,
-    #[serde(default)]
-    cached_content_token_count: Value,
-    #[serde(default)]
-    candidates_token_count: Value,
-    #[serde(default)]
-    thoughts_token_count: Value,
-    #[serde(default)]
-    total_token_count: Lenient<u64>,
+    #[serde(default, rename = "promptTokenCount")]
+    prompt: Lenient<u64>,
+    #[serde(default, rename = "cachedContentTokenCount")]
+    cached: Value,
+    #[serde(default, rename = "candidatesTokenCount")]
+    candidates: Value,
+    #[serde(default, rename = "thoughtsTokenCount")]
+    thoughts: Value,
+    #[serde(default, rename = "totalTokenCount")]
+    total: Lenient<u64>,
 }
 
 from_object!(Reply, Candidate, Parts, PromptFeedback, Usage);
@@ -168,12 +167,16 @@ impl reply::Reply for Reply {
         let thought = |part: &Value| part.get("thought").and_then(Value::as_bool) == Some(true);
         let shown = parts.iter().filter(|part| !thought(part));
         let text = shown.filter_map(|part| field(part, "text")).collect();
-        Some(Completion { text, finish_reason: finish_reason(candidate.finish_reason.0), usage })
+        Some(Completion {
+            text,
+            finish_reason: finish_reason(candidate.finish_reason.0.as_deref()),
+            usage,
+        })
     }
 }
 
-fn finish_reason(reason: Option<String>) -> FinishReason {
-    match reason.as_deref() {
+fn finish_reason(reason: Option<&str>) -> FinishReason {
+    match reason {
         None | Some("" | "FINISH_REASON_UNSPECIFIED") => FinishReason::Missing,
         Some("STOP") => FinishReason::Stop,
         Some("MAX_TOKENS") => FinishReason::Length,
@@ -187,11 +190,11 @@ fn finish_reason(reason: Option<String>) -> FinishReason {
 /// The counts by price class: cached tokens are a part of the prompt's, thoughts are counted beside
 /// the candidates and billed as output. The API leaves out a count of zero.
 fn token_usage(usage: &Usage) -> Option<TokenUsage> {
-    let prompt = usage.prompt_token_count.0?;
-    let thoughts = count_or_zero(&usage.thoughts_token_count)?;
-    let written = count_or_zero(&usage.candidates_token_count)?.saturating_add(thoughts);
-    let rest = usage.total_token_count.0.and_then(|total| total.checked_sub(prompt));
-    let cached_input = count_or_zero(&usage.cached_content_token_count)?.min(prompt);
+    let prompt = usage.prompt.0?;
+    let thoughts = count_or_zero(&usage.thoughts)?;
+    let written = count_or_zero(&usage.candidates)?.saturating_add(thoughts);
+    let rest = usage.total.0.and_then(|total| total.checked_sub(prompt));
+    let cached_input = count_or_zero(&usage.cached)?.min(prompt);
     Some(TokenUsage {
         input: prompt.saturating_sub(cached_input),
         cached_input,

@@ -21,6 +21,7 @@ mod http;
 mod json;
 mod key;
 mod lenient;
+mod objection;
 mod openai;
 mod openai_completions;
 mod openai_responses;

@@ -2,6 +2,7 @@
 //! learnt from a refusal.
 
 use super::error::ApiError;
+use super::objection::{LEVEL, Objection};
 use crate::chat::{CompletionRequest, ModelTraits, ReasoningEffort};
 
 /// The parts of a request on which servers and models differ.
@@ -44,28 +45,6 @@ pub(super) fn of_openai(model: &ModelTraits, effort: Option<ReasoningEffort>) ->
         ..Quirks::COMMON.with(model)
     }
 }
-
-/// Words by which servers say that they do not know a parameter, as opposed to its value being out
-/// of range.
-const UNSUPPORTED: &[&str] = &[
-    "unsupported",
-    "not support", // "not supported", "does not support"
-    "n't support",
-    "only the default",
-    "not permitted",
-    "not allowed",
-    "unrecognized",
-    "unknown",
-    "unexpected",
-    "deprecated",
-    "cannot both",
-    "unavailable",
-    "not enabled",
-    "cannot find field",
-];
-
-/// Names of Gemini's levels of thinking.
-const LEVEL: &[&str] = &["thinking level", "thinking_level", "thinkinglevel"];
 
 impl Quirks {
     /// What nearly every server takes.
@@ -148,78 +127,6 @@ impl Quirks {
     }
 }
 
-/// A refusal, reduced to what it objects to.
-struct Objection {
-    param: String,
-    message: String,
-    unsupported: bool,
-}
-
-impl Objection {
-    fn new(error: &ApiError) -> Self {
-        let message = error.message.to_lowercase();
-        let labels = [&error.code, &error.kind];
-        let unsupported = labels.into_iter().flatten().any(|label| label.contains("unsupported"))
-            || UNSUPPORTED.iter().any(|words| message.contains(words));
-        Self { param: error.param.clone().unwrap_or_default().to_lowercase(), message, unsupported }
-    }
-
-    fn names(&self, params: &[&str]) -> bool {
-        params.iter().any(|param| self.param == *param || self.message.contains(param))
-    }
-
-    /// vLLM names both parameters when the limit is too large; that is not a wish for the other.
-    fn wants_max_completion_tokens(&self) -> bool {
-        self.names(&["max_tokens"])
-            && self.message.contains("max_completion_tokens")
-            && (self.unsupported || self.message.contains("instead"))
-            && !self.message.contains("too large")
-    }
-
-    fn is_about_response_format(&self) -> bool {
-        let by_param = ["response_format", "text.format", "output_config"]
-            .iter()
-            .any(|param| self.param.starts_with(param))
-            || self.param.contains("json_schema");
-        let words = [
-            "response_format",
-            "response format",
-            "json_schema",
-            "structured output",
-            "guided decoding",
-            "text.format",
-            "output_config",
-            "responsejsonschema",
-            "response_json_schema",
-            "responsemimetype",
-            "json mode",
-        ];
-        by_param || words.iter().any(|words| self.message.contains(words))
-    }
-
-    /// "stop" is also an ordinary word: only a quoted or dotted one names the parameter.
-    fn names_stop(&self) -> bool {
-        let quoted =
-            ["'stop'", "\"stop\"", "`stop`", "body.stop", "parameter: stop", "stop sequence"];
-        self.param == "stop"
-            || quoted.iter().any(|words| self.message.contains(words))
-            || self.names(&["stop_sequences", "stopsequences"])
-    }
-
-    /// OpenAI names the role, Google its instruction.
-    fn names_system(&self) -> bool {
-        let words = ["'system'", "system role", "system message", "developer instruction"];
-        words.iter().any(|words| self.message.contains(words))
-            || self.names(&["system_instruction", "systeminstruction"])
-    }
-
-    fn names_effort(&self) -> bool {
-        let words = ["reasoning_effort", "reasoning.effort", "output_config.effort"];
-        let others = ["effort parameter", "thinking_config", "thinkingconfig", "thinking budget"];
-        self.names(&words) || self.names(&others) || self.names(LEVEL)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +138,16 @@ mod tests {
     }
 
     /// Each of these is taken once and refused the second time.
+    fn assert_learnt_once(cases: &[(Option<&str>, &str, Quirks)]) {
+        for (param, message, expected) in cases {
+            let mut quirks = Quirks::default();
+            let error = refusal(*param, message);
+            assert!(quirks.learn(&error).is_some(), "{message}");
+            assert_eq!(quirks, *expected, "{message}");
+            assert_eq!(quirks.learn(&error), None, "{message}");
+        }
+    }
+
     #[test]
     fn unsupported_parameters_are_learnt_once() {
         let base = Quirks::default();
@@ -276,6 +193,14 @@ mod tests {
                 Quirks { stop: false, ..base },
             ),
             (None, "body.stop: Extra inputs are not permitted", Quirks { stop: false, ..base }),
+        ];
+        assert_learnt_once(&cases);
+    }
+
+    #[test]
+    fn the_words_of_other_apis_are_learnt_too() {
+        let base = Quirks::default();
+        let cases = [
             (
                 None,
                 "output_config.format: Extra inputs are not permitted",
@@ -322,13 +247,7 @@ mod tests {
                 Quirks { reasoning_effort: false, ..base },
             ),
         ];
-        for (param, message, expected) in cases {
-            let mut quirks = base;
-            let error = refusal(param, message);
-            assert!(quirks.learn(&error).is_some(), "{message}");
-            assert_eq!(quirks, expected, "{message}");
-            assert_eq!(quirks.learn(&error), None, "{message}");
-        }
+        assert_learnt_once(&cases);
     }
 
     #[test]

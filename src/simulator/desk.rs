@@ -58,7 +58,7 @@ impl Incoming<'_> {
 
 /// Why there is no answer.
 enum NoAnswer {
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     Dropped,
 }
 
@@ -114,7 +114,7 @@ impl Desk {
         };
         let answer = match self.admit(api, number, &incoming) {
             Ok((request, fault)) => self.answer(api, &request, fault, entry.clone()).await,
-            Err(refusal) => Err(NoAnswer::Refused(refusal)),
+            Err(refusal) => Err(NoAnswer::Refused(Box::new(refusal))),
         };
         match answer {
             Ok(response) => Ok(response),
@@ -122,7 +122,7 @@ impl Desk {
             Err(NoAnswer::Refused(refusal)) => {
                 let status = api.refusal(&refusal).0.as_u16();
                 lock(&self.books).enter(Entry { status, fault: refusal.fault, ..entry }, true);
-                Ok(reply::refused(api, refusal))
+                Ok(reply::refused(api, *refusal))
             }
         }
     }
@@ -230,7 +230,8 @@ impl Desk {
             fault,
             ..entry
         };
-        self.charge(booked, kind.is_none_or(Fault::is_whole)).map_err(NoAnswer::Refused)?;
+        self.charge(booked, kind.is_none_or(Fault::is_whole))
+            .map_err(|it| NoAnswer::Refused(Box::new(it)))?;
         self.wait(number, kind).await;
         if kind.is_some_and(Fault::is_silent) {
             return Err(NoAnswer::Dropped);

@@ -8,6 +8,7 @@ mod faults;
 mod generate;
 mod inputs;
 mod install;
+mod models;
 mod novelty;
 mod providers;
 mod secrets;
