@@ -4,9 +4,8 @@ use instructmill::provider::{PROVIDERS, Provider};
 use instructmill::simulator::SimulatorSettings;
 use serde_json::json;
 
+use super::secrets::{KEY, assert_no_key};
 use super::support::{Ended, Place, Server, assert_books_balance, money, settings, usd};
-
-const KEY: &str = "sk-test-do-not-leak-0123456789";
 
 /// The base URL of a provider at the simulator.
 fn base_url(server: &Server, provider: &dyn Provider) -> String {
@@ -47,13 +46,14 @@ fn prices() -> String {
 fn generate(place: &Place, server: &Server, provider: &dyn Provider, args: &[&str]) -> Ended {
     place.write("prices.json", prices());
     let url = base_url(server, provider);
-    let base = ["generate", "--run", "run", "--model", "m", "--budget", "5", "-vv"];
+    let base = ["generate", "--run", "run", "--model", "m", "--budget", "5", "-vvv"];
     let mut command = place.command(&base);
     command.args(["--provider", provider.name(), "--base-url", &url, "--prices", "prices.json"]);
     if provider.access().table_name.is_none() {
         command.args(["--price-model", "priced"]);
     }
     let ended = Ended(command.args(args).env(provider.access().api_key_env, KEY).output().unwrap());
+    assert!(assert_no_key(place.folder()) > 1);
     assert!(!(ended.talk() + &ended.stdout()).contains(KEY), "{}", provider.name());
     ended
 }
