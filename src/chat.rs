@@ -53,6 +53,64 @@ pub struct ResponseSchema {
     pub schema: serde_json::Value,
 }
 
+/// How much hidden reasoning a model is asked to do before it answers. Servers take some of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasoningEffort {
+    /// No reasoning at all.
+    None,
+    /// As little as the model can do with.
+    Minimal,
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// More than `High`.
+    XHigh,
+    /// All that the model is capable of.
+    Max,
+}
+
+impl ReasoningEffort {
+    /// Every effort, from none to most.
+    pub const ALL: [Self; 7] =
+        [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::XHigh, Self::Max];
+
+    /// The wire name, as OpenAI and its followers write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+
+    /// The effort with this wire name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effort| effort.as_str() == name)
+    }
+}
+
+/// What is known of a model's API, whoever serves it; `None` where nothing is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ModelTraits {
+    /// It spends output tokens on hidden reasoning.
+    pub reasoning: Option<bool>,
+    /// It follows a response schema.
+    pub response_schema: Option<bool>,
+    /// It takes system messages.
+    pub system_messages: Option<bool>,
+    /// It takes `temperature` and `top_p`.
+    pub sampling: Option<bool>,
+    /// How much it reasons when nothing is said.
+    pub default_effort: Option<ReasoningEffort>,
+}
+
 /// One request to a model, before a provider gives it a wire form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompletionRequest {
@@ -70,6 +128,8 @@ pub struct CompletionRequest {
     pub stop: Vec<String>,
     /// The schema of the answer, where the template has one and the server takes one.
     pub response_schema: Option<ResponseSchema>,
+    /// How much the model reasons; `None` leaves the server's default.
+    pub reasoning_effort: Option<ReasoningEffort>,
 }
 
 /// Why the model stopped.
@@ -135,4 +195,45 @@ pub struct Completion {
     pub finish_reason: FinishReason,
     /// `None` when the body had no usage that can be believed (absent, negative, not a number).
     pub usage: Option<TokenUsage>,
+}
+
+impl Completion {
+    /// The usage, when hidden reasoning ate the whole output limit: no text, cut at the limit, and
+    /// at least half of the output was reasoning.
+    pub fn lost_to_reasoning(&self) -> Option<TokenUsage> {
+        let cut = self.finish_reason == FinishReason::Length && self.text.trim().is_empty();
+        let reasoned = |usage: &TokenUsage| {
+            usage.reasoning > 0 && usage.reasoning >= usage.output.saturating_sub(usage.reasoning)
+        };
+        self.usage.filter(|usage| cut && reasoned(usage))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn efforts_have_distinct_names() {
+        for effort in ReasoningEffort::ALL {
+            assert_eq!(ReasoningEffort::by_name(effort.as_str()), Some(effort));
+        }
+        assert_eq!(ReasoningEffort::by_name("High"), None);
+    }
+
+    #[test]
+    fn only_an_empty_cut_answer_that_was_mostly_reasoning_is_lost_to_it() {
+        let completion = |text: &str, finish_reason, output, reasoning| Completion {
+            text: text.to_owned(),
+            finish_reason,
+            usage: Some(TokenUsage { output, reasoning, ..TokenUsage::default() }),
+        };
+        let lost = |completion: Completion| completion.lost_to_reasoning().is_some();
+        assert!(lost(completion("", FinishReason::Length, 100, 100)));
+        assert!(lost(completion(" \n", FinishReason::Length, 100, 50)));
+        assert!(!lost(completion("", FinishReason::Length, 100, 49)));
+        assert!(!lost(completion("", FinishReason::Length, 0, 0)));
+        assert!(!lost(completion("", FinishReason::Stop, 100, 100)));
+        assert!(!lost(completion("1.", FinishReason::Length, 100, 100)));
+    }
 }

@@ -1,6 +1,5 @@
 //! The flags of every command.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -8,11 +7,15 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
 use super::init::InitArgs;
+use super::models::ModelsArgs;
 use super::shell::{CompletionsArgs, ManArgs};
-use crate::config::{Money, Settings, check_similarity, provider_names};
+use super::simulate::SimulateArgs;
+use crate::chat::ReasoningEffort;
+use crate::config::{Money, SIMULATED, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
 use crate::novelty::SIMILARITIES;
+use crate::provider::PROVIDERS;
 use crate::task::Compared;
 use crate::template::TEMPLATES;
 
@@ -40,6 +43,8 @@ pub(super) enum Command {
     Export(ExportArgs),
     /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
     Dedup(Box<DedupArgs>),
+    /// Search the price table: prices, limits and abilities of models
+    Models(ModelsArgs),
     /// Run the simulated provider as a server
     Simulate(SimulateArgs),
     /// Write a commented configuration file and seed tasks to start from
@@ -94,6 +99,20 @@ fn similarity_help() -> String {
     )
 }
 
+/// One line a provider; the default follows from what else is given.
+fn provider_help() -> String {
+    let each = PROVIDERS.iter().map(|p| format!("- {}: {}\n", p.name(), p.about()));
+    format!(
+        "Where completions come from\n- {SIMULATED}: made-up answers of this program, for rehearsals\n{}\
+         [default: the model's by the price table, else openai; simulated without key and model]",
+        each.collect::<String>()
+    )
+}
+
+fn efforts() -> PossibleValuesParser {
+    PossibleValuesParser::new(ReasoningEffort::ALL.map(ReasoningEffort::as_str))
+}
+
 fn compared() -> PossibleValuesParser {
     PossibleValuesParser::new(Compared::ALL.map(Compared::name))
 }
@@ -122,18 +141,21 @@ settings_args! {
     /// Seed tasks: JSONL or JSON [default: the 175 that come with the program]
     #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_SEEDS")]
     seeds: (PathBuf),
-    /// Where completions come from [default: openai with a key or a model, else simulated]
-    #[arg(long, env = "INSTRUCTMILL_PROVIDER", value_parser = PossibleValuesParser::new(provider_names()))]
+    #[arg(long, value_name = "NAME", env = "INSTRUCTMILL_PROVIDER", hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(provider_names()), help = provider_help())]
     provider: (String),
     /// The model's name as the server knows it
     #[arg(long, env = "INSTRUCTMILL_MODEL")]
     model: (String),
-    /// The API's root, up to and including /v1 [default: `OPENAI_BASE_URL`, or the provider's own]
+    /// The API's root, up to and including /v1 [default: the provider's own, or `OPENAI_BASE_URL`]
     #[arg(long, value_name = "URL", env = "INSTRUCTMILL_BASE_URL")]
     base_url: (String),
-    /// The environment variable that holds the API key [default: `OPENAI_API_KEY`]
+    /// The environment variable that holds the API key [default: the provider's, `OPENAI_API_KEY`]
     #[arg(long, value_name = "VAR", env = "INSTRUCTMILL_API_KEY_ENV")]
     api_key_env: (String),
+    /// The version of the API, where it has versions [default: anthropic 2023-06-01, azure 2024-10-21]
+    #[arg(long, value_name = "DATE", env = "INSTRUCTMILL_API_VERSION")]
+    api_version: (String),
     /// Accepted tasks wanted [default: 100]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_TARGET", allow_negative_numbers = true)]
     target: (u64),
@@ -146,6 +168,9 @@ settings_args! {
     /// USD per million output tokens, instead of the table's
     #[arg(long, value_name = "USD", env = "INSTRUCTMILL_PRICE_OUT", allow_hyphen_values = true)]
     price_out: (Money),
+    /// The table's name of the model, where the server has another: an Azure deployment, an alias
+    #[arg(long, value_name = "NAME", env = "INSTRUCTMILL_PRICE_MODEL")]
+    price_model: (String),
     /// A price table in LiteLLM's format, instead of the bundled one
     #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_PRICES")]
     prices: (PathBuf),
@@ -200,6 +225,18 @@ settings_args! {
     /// Send a response schema with each request [default: where the model takes one]
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_RESPONSE_SCHEMA")]
     response_schema: (bool),
+    /// How much the model reasons before it answers; each model takes some of these
+    #[arg(long, env = "INSTRUCTMILL_REASONING_EFFORT", value_parser = efforts())]
+    reasoning_effort: (String),
+    /// Send `temperature` and `top_p` [default: where the model takes them]
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_SAMPLING")]
+    sampling: (bool),
+    /// Send system messages as such [default: where the model takes them]
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_SYSTEM_MESSAGES")]
+    system_messages: (bool),
+    /// Name the output limit `max_completion_tokens` [default: for OpenAI's models that reason]
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_MAX_COMPLETION_TOKENS")]
+    max_completion_tokens: (bool),
     #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = check_similarity, help = similarity_help())]
     similarity: (String),
     /// More similar than this is a duplicate, by the first similarity [default: 0.7 for rouge-l]
@@ -314,47 +351,4 @@ pub(super) struct ExportArgs {
     /// all before it, about a minute for 50,000 tasks and four for 100,000
     #[arg(long)]
     pub(super) with_similarity: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SimulateArgs {
-    /// The port; 0 takes a free one
-    #[arg(long, default_value_t = 8080)]
-    pub(super) port: u16,
-    /// The address
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(super) host: IpAddr,
-    /// Seeds what is written
-    #[arg(long, default_value_t = 0)]
-    pub(super) seed: u64,
-    /// The only model that exists [default: any]
-    #[arg(long)]
-    pub(super) model: Option<String>,
-    /// USD per million prompt tokens
-    #[arg(long, value_name = "USD", default_value = "0.15")]
-    pub(super) price_in: Money,
-    /// USD per million output tokens
-    #[arg(long, value_name = "USD", default_value = "0.60")]
-    pub(super) price_out: Money,
-    /// Requests per minute [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub(super) rpm: Option<u64>,
-    /// Tokens per minute, `max_tokens` counted at admission [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub(super) tpm: Option<u64>,
-    /// Mean latency in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pub(super) latency_ms: u64,
-    /// Faults and their probabilities, such as 429:0.02,drop:0.01
-    #[arg(long, value_name = "LIST", default_value = "")]
-    pub(super) faults: String,
-    /// The only key that is accepted [default: any or none]
-    #[arg(long, value_name = "KEY")]
-    pub(super) api_key: Option<String>,
-    /// Refuse an answer that would take the bill above this, with `insufficient_quota`
-    #[arg(long, value_name = "USD")]
-    pub(super) quota: Option<Money>,
-    /// Refuse requests with this parameter, as some models do
-    #[arg(long = "reject-param", value_name = "NAME")]
-    pub(super) reject_params: Vec<String>,
 }

@@ -10,6 +10,7 @@ mod failure;
 mod generate;
 mod init;
 mod logs;
+mod models;
 mod progress;
 mod reference;
 mod replay;
@@ -37,6 +38,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Dedup(args) => dedup::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Simulate(args) => simulate::run(args),
         Command::Init(args) => init::run(&args),
         Command::Completions(args) => shell::completions(&args),

@@ -1,15 +1,62 @@
 //! `instructmill simulate`: the simulated provider as a server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
-use super::args::SimulateArgs;
+use clap::Args;
+
 use super::failure::{CliError, say};
 use crate::config::Money;
 use crate::ledger::per_million;
 use crate::pipeline::{self, Shutdown};
 use crate::simulator::{Simulator, SimulatorSettings};
 use crate::usd::Usd;
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// The port; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub(super) port: u16,
+    /// The address
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(super) host: IpAddr,
+    /// Seeds what is written
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// The only model that exists [default: any]
+    #[arg(long)]
+    pub(super) model: Option<String>,
+    /// USD per million prompt tokens
+    #[arg(long, value_name = "USD", default_value = "0.15")]
+    pub(super) price_in: Money,
+    /// USD per million output tokens
+    #[arg(long, value_name = "USD", default_value = "0.60")]
+    pub(super) price_out: Money,
+    /// Hidden reasoning before each answer, in output tokens
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) reasoning_tokens: u64,
+    /// Requests per minute [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(super) rpm: Option<u64>,
+    /// Tokens per minute, `max_tokens` counted at admission [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(super) tpm: Option<u64>,
+    /// Mean latency in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(super) latency_ms: u64,
+    /// Faults and their probabilities, such as 429:0.02,drop:0.01
+    #[arg(long, value_name = "LIST", default_value = "")]
+    pub(super) faults: String,
+    /// The only key that is accepted [default: any or none]
+    #[arg(long, value_name = "KEY")]
+    pub(super) api_key: Option<String>,
+    /// Refuse an answer that would take the bill above this, with `insufficient_quota`
+    #[arg(long, value_name = "USD")]
+    pub(super) quota: Option<Money>,
+    /// Refuse requests with this parameter, as some models do
+    #[arg(long = "reject-param", value_name = "NAME")]
+    pub(super) reject_params: Vec<String>,
+}
 
 pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
     let address = SocketAddr::new(args.host, args.port);
@@ -18,6 +65,9 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
         model: args.model,
         price_in: per_token("price-in", args.price_in)?,
         price_out: per_token("price-out", args.price_out)?,
+        price_cached: None,
+        cached_percent: 0,
+        reasoning_tokens: args.reasoning_tokens,
         rpm: args.rpm,
         tpm: args.tpm,
         latency_ms: args.latency_ms,

@@ -21,6 +21,20 @@ pub enum ConfigError {
     /// A real API was asked for, but nothing says which model.
     #[error("no model is named: give --model NAME (or --provider simulated for a rehearsal)")]
     NoModel,
+    /// Several providers serve the model.
+    #[error("`{model}` is served by {}: name one with --provider", .providers.join(", "))]
+    Providers {
+        /// The model.
+        model: String,
+        /// Their names.
+        providers: Vec<&'static str>,
+    },
+    /// The provider has no address of its own.
+    #[error("no address is known: give --base-url{}", .variable.map(|name| format!(", or set {name}")).unwrap_or_default())]
+    NoBaseUrl {
+        /// The variable that was looked at.
+        variable: Option<&'static str>,
+    },
     /// The API needs a key.
     #[error(
         "no API key: set the environment variable {variable}, or name another with --api-key-env"
@@ -40,13 +54,26 @@ pub enum ConfigError {
     /// Nobody knows what the model costs.
     #[error(
         "the price of `{model}` is not known: give --price-in and --price-out in USD per million \
-         tokens (0 for a server of your own), or a newer table with --prices{similar}"
+         tokens (0 for a server of your own), the table's name of it with --price-model, or a \
+         newer table with --prices{similar}"
     )]
     UnknownPrice {
         /// The model.
         model: String,
         /// Names that are much like it, as the end of the sentence.
         similar: String,
+    },
+    /// The table has a price of nothing for a service.
+    #[error(
+        "{origin} says that `{model}` costs nothing, which is also what it says of models whose \
+         price is not known: give --price-in and --price-out in USD per million tokens (0 if it \
+         is free indeed)"
+    )]
+    Free {
+        /// Which table.
+        origin: String,
+        /// The model.
+        model: String,
     },
     /// A price from the flags.
     #[error("--{flag}: {source}")]

@@ -10,6 +10,7 @@ mod money;
 mod prices;
 mod resolve;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::benchmark::Benchmarks;
+use crate::chat::ReasoningEffort;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
@@ -124,6 +126,8 @@ pub struct RequestConfig {
     pub temperature: f64,
     /// Nucleus sampling mass.
     pub top_p: f64,
+    /// How much the model reasons; `None` leaves the server's default.
+    pub reasoning_effort: Option<ReasoningEffort>,
     /// What the model's API takes.
     pub quirks: Quirks,
     /// Seeds all random choices of the run.

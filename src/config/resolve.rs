@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::file::suggestion;
 use super::prices::{self, Priced, REHEARSED_MODEL};
-use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source};
+use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source, source};
 use crate::benchmark::Benchmarks;
+use crate::chat::{ModelTraits, ReasoningEffort};
 use crate::filter::{FilterChain, FilterSettings};
 use crate::limit::Limits;
 use crate::novelty::{Combination, CombinationError};
 use crate::pool::{self, SeedFile};
-use crate::provider::{self, ApiKey, PROVIDERS, Provider, Quirks};
+use crate::provider::{PROVIDERS, Quirks};
 use crate::task::Compared;
 use crate::template::{self, TEMPLATES, Template};
 use crate::usd::Usd;
@@ -58,10 +59,11 @@ impl RunConfig {
         mut settings: Settings,
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
-        let source = source(&mut settings, environment)?;
+        let table = prices::table(&settings)?;
+        let source = source::find(&mut settings, &table, environment)?;
         let seeds = seeds(&settings)?;
         let model = model(&mut settings, &source)?;
-        let priced = prices::find(&settings, price_name(&model, &source))?;
+        let priced = prices::find(&settings, &table, &source, price_name(&model, &source))?;
         let budget = budget(&mut settings, &priced, &model, &source)?;
         let request = request(&mut settings, &source, &priced)?;
         pool::ensure_enough(&seeds.tasks, request.num_examples)?;
@@ -91,7 +93,7 @@ impl RunConfig {
     }
 }
 
-fn value(flag: &'static str, message: impl Into<String>) -> ConfigError {
+pub(super) fn value(flag: &'static str, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { flag, message: message.into() }
 }
 
@@ -112,56 +114,8 @@ fn within<T: PartialOrd + std::fmt::Display + Copy>(
     Err(value(flag, format!("{number} is not between {low} and {high}")))
 }
 
-fn unknown(flag: &'static str, name: &str, names: &[&str]) -> ConfigError {
+pub(super) fn unknown(flag: &'static str, name: &str, names: &[&str]) -> ConfigError {
     value(flag, format!("`{name}` is not known{}", suggestion(name, names)))
-}
-
-/// Which provider: the one named; without a name the simulator, unless a key, a model or a URL
-/// says that a real API is meant.
-fn source(settings: &mut Settings, environment: Environment<'_>) -> Result<Source, ConfigError> {
-    let default_key = || (environment.get)("OPENAI_API_KEY").is_some_and(|key| !key.is_empty());
-    let means_api = settings.model.is_some() || settings.base_url.is_some() || default_key();
-    let name = settings
-        .provider
-        .get_or_insert_with(|| if means_api { "openai" } else { SIMULATED }.to_owned())
-        .clone();
-    if name == SIMULATED {
-        return Ok(Source::Simulated {
-            latency_ms: *settings.simulated_latency_ms.get_or_insert(200),
-            faults: settings.simulated_faults.get_or_insert_default().clone(),
-        });
-    }
-    let provider =
-        provider::by_name(&name).ok_or_else(|| unknown("provider", &name, &provider_names()))?;
-    api(provider, settings, environment)
-}
-
-fn api(
-    provider: &'static dyn Provider,
-    settings: &mut Settings,
-    environment: Environment<'_>,
-) -> Result<Source, ConfigError> {
-    let base_url = settings
-        .base_url
-        .get_or_insert_with(|| {
-            (environment.get)("OPENAI_BASE_URL")
-                .filter(|url| !url.is_empty())
-                .unwrap_or_else(|| provider.default_base_url().to_owned())
-        })
-        .clone();
-    provider::check_base_url(&base_url)?;
-    let explicit = settings.api_key_env.is_some();
-    // Not stored unless it was said: a key is no part of a run.
-    let variable =
-        settings.api_key_env.clone().unwrap_or_else(|| provider.api_key_env().to_owned());
-    let api_key = match (environment.get)(&variable).filter(|key| !key.trim().is_empty()) {
-        Some(key) => {
-            Some(ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?)
-        }
-        None if !explicit && provider::is_loopback(&base_url) => None,
-        None => return Err(ConfigError::NoKey { variable }),
-    };
-    Ok(Source::Api { provider, base_url, api_key })
 }
 
 fn seeds(settings: &Settings) -> Result<SeedFile, ConfigError> {
@@ -231,14 +185,9 @@ fn request(
     let most = facts.and_then(|facts| facts.max_output_tokens).map_or(u32::MAX, narrow);
     let tokens = settings.max_output_tokens.get_or_insert(defaults.max_output_tokens.min(most));
     let max_output_tokens = within("max-output-tokens", *tokens, 16, most)?;
-    let reasoning = facts.is_some_and(|facts| facts.reasoning);
-    let schema = facts.and_then(|facts| facts.response_schema).unwrap_or(true);
-    let quirks = Quirks {
-        max_completion_tokens: reasoning,
-        sampling: !reasoning,
-        response_schema: settings.response_schema.unwrap_or(schema),
-        ..Quirks::default()
-    };
+    let reasoning_effort = effort(settings)?;
+    let traits = facts.map(|facts| facts.traits).unwrap_or_default();
+    let quirks = quirks(settings, source, &traits, reasoning_effort);
     Ok(RequestConfig {
         template,
         num_examples: num_examples as usize,
@@ -247,9 +196,40 @@ fn request(
         max_output_tokens,
         temperature,
         top_p,
+        reasoning_effort,
         quirks,
         seed: *settings.seed.get_or_insert(0),
     })
+}
+
+fn effort(settings: &Settings) -> Result<Option<ReasoningEffort>, ConfigError> {
+    let Some(name) = settings.reasoning_effort.as_deref() else { return Ok(None) };
+    let known = ReasoningEffort::ALL.map(ReasoningEffort::as_str);
+    ReasoningEffort::by_name(name)
+        .map(Some)
+        .ok_or_else(|| unknown("reasoning-effort", name, &known))
+}
+
+/// What the API takes: by the settings, else by what is known of provider and model.
+fn quirks(
+    settings: &Settings,
+    source: &Source,
+    model: &ModelTraits,
+    effort: Option<ReasoningEffort>,
+) -> Quirks {
+    let known = match source {
+        Source::Simulated { .. } => Quirks::COMMON,
+        Source::Api { provider, .. } => provider.quirks(model, effort),
+    };
+    Quirks {
+        max_completion_tokens: settings
+            .max_completion_tokens
+            .unwrap_or(known.max_completion_tokens),
+        sampling: settings.sampling.unwrap_or(known.sampling),
+        response_schema: settings.response_schema.unwrap_or(known.response_schema),
+        system_messages: settings.system_messages.unwrap_or(known.system_messages),
+        ..known
+    }
 }
 
 fn narrow<T: TryInto<u32>>(number: T) -> u32 {

@@ -38,7 +38,7 @@ macro_rules! settings {
 settings! {
     /// The seed tasks: a JSONL or JSON file.
     seeds: PathBuf,
-    /// The provider: `simulated`, `openai` or `openai-completions`.
+    /// The provider: `simulated`, or one of those that `--help` lists.
     provider: String,
     /// The model's name as the server knows it.
     model: String,
@@ -46,6 +46,8 @@ settings! {
     base_url: String,
     /// The environment variable that holds the API key.
     api_key_env: String,
+    /// The version of the API, where it has versions: Anthropic's header, Azure's query parameter.
+    api_version: String,
     /// Accepted tasks wanted.
     target: u64,
     /// The most that may be spent, in USD.
@@ -54,6 +56,9 @@ settings! {
     price_in: Money,
     /// USD per million output tokens.
     price_out: Money,
+    /// The price table's name of the model, where the server has another for it: an Azure
+    /// deployment, an alias of a gateway.
+    price_model: String,
     /// A price table in LiteLLM's format, instead of the bundled one.
     prices: PathBuf,
     /// Requests per minute that the account allows.
@@ -92,6 +97,16 @@ settings! {
     /// Whether the response schema is sent with each request; decided by the model's facts when
     /// left out.
     response_schema: bool,
+    /// How much the model reasons: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`, of
+    /// which each model takes some; the server's default when left out.
+    reasoning_effort: String,
+    /// Whether `temperature` and `top_p` are sent; decided by the model's facts when left out.
+    sampling: bool,
+    /// Whether system messages are sent as such; decided by the model's facts when left out.
+    system_messages: bool,
+    /// Whether the output limit is named `max_completion_tokens`; decided by the model's facts when
+    /// left out.
+    max_completion_tokens: bool,
     /// The similarities of the novelty check, such as `rouge-l` or `rouge-l+minhash@0.8`.
     similarity: String,
     /// A candidate more similar than this to a task in the pool is a duplicate, by the first
@@ -126,6 +141,7 @@ const FIXED: &[&str] = &[
     "model",
     "price_in",
     "price_out",
+    "price_model",
     "template",
     "num_examples",
     "tasks_per_request",

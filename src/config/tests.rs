@@ -75,7 +75,7 @@ fn mistakes_are_answered_before_anything_is_sent() {
     );
     insta::assert_snapshot!(
         error(Settings { model: Some("gpt-4o-minni".into()), ..real() }),
-        @"the price of `gpt-4o-minni` is not known: give --price-in and --price-out in USD per million tokens (0 for a server of your own), or a newer table with --prices. The table has gpt-4o-mini, gpt-4.1-mini, gpt-5.4-mini"
+        @"the price of `gpt-4o-minni` is not known: give --price-in and --price-out in USD per million tokens (0 for a server of your own), the table's name of it with --price-model, or a newer table with --prices. The table has gpt-4o-mini, gpt-4.1-mini, gpt-5.4-mini"
     );
     insta::assert_snapshot!(
         error(Settings { threshold: Some(f64::NAN), ..real() }),
@@ -115,4 +115,104 @@ fn a_server_on_this_machine_needs_no_key_but_a_price() {
     let config = resolve(free).unwrap();
     assert_eq!(config.budget, None);
     assert!(config.price.is_free());
+}
+
+/// What a configuration is asked of with these variables set.
+fn with_variables(settings: Settings, set: &[(&str, &str)]) -> Result<RunConfig, ConfigError> {
+    let get = |name: &str| {
+        set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    };
+    RunConfig::resolve(settings, Environment { get: &get })
+}
+
+#[test]
+fn a_model_of_the_table_says_whose_it_is() {
+    let keys = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY"];
+    let keys = keys.map(|name| (name, "sk-test-0123456789"));
+    let of = |model: &str| {
+        let settings = Settings { model: Some(model.into()), ..real() };
+        let config = with_variables(settings, &keys).unwrap();
+        (config.source.name(), config.model)
+    };
+    assert_eq!(of("gpt-4o-mini"), ("openai", "gpt-4o-mini".into()));
+    assert_eq!(of("o1-pro"), ("openai-responses", "o1-pro".into()));
+    assert_eq!(of("babbage-002"), ("openai-completions", "babbage-002".into()));
+    assert_eq!(of("claude-haiku-4-5"), ("anthropic", "claude-haiku-4-5".into()));
+    assert_eq!(of("gemini-2.5-flash"), ("gemini", "gemini-2.5-flash".into()));
+    assert_eq!(of("gemini/gemini-2.5-flash"), ("gemini", "gemini-2.5-flash".into()));
+    assert_eq!(of("deepseek-chat"), ("deepseek", "deepseek-chat".into()));
+}
+
+#[test]
+fn whose_a_model_is_must_be_clear() {
+    let error = |settings: Settings, set: &[(&str, &str)]| {
+        with_variables(settings, set).unwrap_err().to_string()
+    };
+    let model = |name: &str| Settings { model: Some(name.into()), ..real() };
+    let provider = |name: &str, model: &str| Settings {
+        provider: Some(name.into()),
+        model: Some(model.into()),
+        ..real()
+    };
+    insta::assert_snapshot!(error(model("gpt-oss-120b"), &[]), @"`gpt-oss-120b` is served by cerebras, groq, together: name one with --provider");
+    insta::assert_snapshot!(error(provider("azure", "mine"), &[]), @"no address is known: give --base-url, or set AZURE_OPENAI_ENDPOINT");
+    let key = [("GROQ_API_KEY", "gsk-0123456789"), ("GEMINI_API_KEY", "AIza-0123456789")];
+    insta::assert_snapshot!(error(provider("groq", "gpt-4o-mini"), &key), @"the price of `gpt-4o-mini` is not known: give --price-in and --price-out in USD per million tokens (0 for a server of your own), the table's name of it with --price-model, or a newer table with --prices");
+    insta::assert_snapshot!(error(provider("gemini", "gemini-exp-1206"), &key), @"the bundled price table (LiteLLM 1.109.1, November 2026) says that `gemini-exp-1206` costs nothing, which is also what it says of models whose price is not known: give --price-in and --price-out in USD per million tokens (0 if it is free indeed)");
+    let absurd = Settings { price_in: money("0.00000015"), price_out: money("1"), ..real() };
+    insta::assert_snapshot!(error(absurd, &[("OPENAI_API_KEY", "sk-0123456789")]), @"--price-in: 0.00000015 USD per million tokens is far below any model that is sold: give the price of a million tokens, not of one token or of a thousand (0 for what is free)");
+}
+
+#[test]
+fn a_deployment_is_priced_as_its_model() {
+    let settings = Settings {
+        provider: Some("azure".into()),
+        model: Some("my-deployment".into()),
+        price_model: Some("azure/gpt-4o-mini".into()),
+        ..real()
+    };
+    let set = [
+        ("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/"),
+        ("AZURE_OPENAI_API_KEY", "0123456789abcdef"),
+    ];
+    let config = with_variables(settings, &set).unwrap();
+    let known = crate::ledger::PriceTable::bundled().lookup("azure/gpt-4o-mini").unwrap().unwrap();
+    assert_eq!((config.price, config.model), (known.price, "my-deployment".to_owned()));
+}
+
+#[test]
+fn a_server_of_ones_own_is_free_on_this_machine_only() {
+    let at = |url: Option<&str>| {
+        with_variables(
+            Settings {
+                provider: Some("ollama".into()),
+                model: Some("llama3.2".into()),
+                base_url: url.map(str::to_owned),
+                ..Settings::default()
+            },
+            &[],
+        )
+    };
+    let config = at(None).unwrap();
+    assert!(config.price.is_free() && config.budget.is_none());
+    let elsewhere = at(Some("http://10.0.0.7:11434/v1"));
+    assert!(matches!(elsewhere, Err(ConfigError::UnknownPrice { .. })), "{elsewhere:?}");
+}
+
+#[test]
+fn what_is_known_of_a_model_can_be_overruled() {
+    let settings = Settings { model: Some("gpt-5-mini".into()), ..real() };
+    let quirks =
+        |settings| resolve_with(settings, Some("sk-test-0123456789")).unwrap().request.quirks;
+    let known = quirks(settings.clone());
+    assert!(known.max_completion_tokens && !known.sampling && known.system_messages);
+    let said = quirks(Settings {
+        sampling: Some(true),
+        system_messages: Some(false),
+        max_completion_tokens: Some(false),
+        response_schema: Some(false),
+        ..settings
+    });
+    assert!(said.sampling && !said.system_messages);
+    assert!(!said.max_completion_tokens && !said.response_schema);
 }

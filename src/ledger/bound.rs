@@ -20,8 +20,9 @@ pub fn prompt_token_bound(body_bytes: usize) -> u64 {
     u64::try_from(body_bytes).unwrap_or(u64::MAX).saturating_add(SERVER_PROMPT_TOKENS)
 }
 
-/// What an answered request cost, by class.
+/// What an answered request cost, by class, at the prices for the length of its prompt.
 pub fn cost_of(price: &Price, usage: &TokenUsage) -> Usd {
+    let price = price.rates(usage.prompt_total());
     let reasoning = usage.reasoning.min(usage.output);
     let plain_output = usage.output.saturating_sub(reasoning);
     [
@@ -46,18 +47,21 @@ pub fn is_plausible(usage: &TokenUsage, prompt_bound: u64, max_output_tokens: u6
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::super::{LongContext, Rates};
+    use super::*;
 
     #[test]
     fn each_class_has_its_price() {
-        let price = Price {
+        let rates = Rates {
             input: Usd::from_pico(100),
             cached_input: Usd::from_pico(10),
             cache_write: Usd::from_pico(125),
             output: Usd::from_pico(400),
             reasoning: Usd::from_pico(500),
         };
+        let price = Price::new(rates, None);
         let usage =
             TokenUsage { input: 1, cached_input: 2, cache_write: 3, output: 5, reasoning: 4 };
         assert_eq!(cost_of(&price, &usage), Usd::from_pico(100 + 20 + 375 + 400 + 2_000));
@@ -74,16 +78,22 @@ mod tests {
     proptest! {
         #[test]
         fn usage_within_its_bound_never_costs_more_than_the_worst_case(
-            classes in proptest::array::uniform5(0u64..1_000_000),
+            classes in proptest::array::uniform10(0u64..1_000_000),
+            above in 0u64..30_000,
+            spare in 0u64..10_000,
             tokens in proptest::array::uniform5(0u64..10_000),
         ) {
-            let [input, cached_input, cache_write, output, reasoning] = classes.map(Usd::from_pico);
-            let price = Price { input, cached_input, cache_write, output, reasoning };
+            let rates = |first: usize| {
+                let own: [u64; 5] = std::array::from_fn(|n| classes[first.saturating_add(n)]);
+                let [input, cached_input, cache_write, output, reasoning] = own.map(Usd::from_pico);
+                Rates { input, cached_input, cache_write, output, reasoning }
+            };
+            let price = Price::new(rates(0), Some(LongContext { above, rates: rates(5) }));
             let usage = TokenUsage {
                 input: tokens[0], cached_input: tokens[1], cache_write: tokens[2],
                 output: tokens[3], reasoning: tokens[4],
             };
-            let worst = price.worst_case(usage.prompt_total(), usage.output);
+            let worst = price.worst_case(usage.prompt_total().saturating_add(spare), usage.output);
             prop_assert!(cost_of(&price, &usage) <= worst);
         }
     }

@@ -13,10 +13,14 @@
 
 mod account;
 mod bound;
+mod compare;
+mod facts;
 mod price;
 mod table;
 
 pub use account::{BudgetReached, Ledger, Reservation, Totals};
 pub use bound::{cost_of, is_plausible, prompt_token_bound};
-pub use price::{Price, PriceError, per_million};
-pub use table::{ModelFacts, PriceTable, PriceTableError};
+pub use compare::{Comparison, Difference, compare};
+pub use facts::ModelFacts;
+pub use price::{LongContext, Price, PriceError, Rates, per_million};
+pub use table::{Entry, PriceTable, PriceTableError};

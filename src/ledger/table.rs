@@ -7,25 +7,30 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{Price, PriceError, per_million};
-use crate::usd::Usd;
+use super::PriceError;
+use super::facts::{self, ModelFacts};
 
 /// The bundled facts.
 const BUNDLED: &str = include_str!("model_prices.json");
 /// Where and when the bundled facts come from.
 const BUNDLED_SOURCE: &str = "the bundled price table (LiteLLM 1.109.1, November 2026)";
 
-/// What the table knows of one model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelFacts {
-    /// The price by class. A class that the table does not price apart costs its parent's price.
-    pub price: Price,
-    /// The most output tokens that the model can produce.
-    pub max_output_tokens: Option<u64>,
-    /// Whether the server enforces a response schema; `None` when the table does not say.
-    pub response_schema: Option<bool>,
-    /// Whether the model spends hidden reasoning tokens.
-    pub reasoning: bool,
+/// An entry of the table: who serves the model, and through which kind of API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The table's name of the model.
+    pub name: &'a str,
+    /// LiteLLM's name of the provider; empty when the table does not say.
+    pub provider: &'a str,
+    /// `chat`, `responses`, `completion`, `embedding` or another; empty when the table does not say.
+    pub mode: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    fn new(name: &'a str, value: &'a Value) -> Self {
+        let text = |field| value.get(field).and_then(Value::as_str).unwrap_or_default();
+        Self { name, provider: text("litellm_provider"), mode: text("mode") }
+    }
 }
 
 /// Why a price table or one of its entries cannot be used.
@@ -55,7 +60,7 @@ pub enum PriceTableError {
         /// The model.
         model: String,
         /// The field's name in the table.
-        field: &'static str,
+        field: String,
     },
     /// A price is absurd.
     #[error("{origin}, {model}, {field}: {source}")]
@@ -65,7 +70,7 @@ pub enum PriceTableError {
         /// The model.
         model: String,
         /// The field's name in the table.
-        field: &'static str,
+        field: String,
         /// What is wrong with it.
         source: PriceError,
     },
@@ -94,13 +99,17 @@ impl PriceTable {
     /// # Errors
     /// [`PriceTableError::Read`] or [`PriceTableError::Format`].
     pub fn from_file(path: &Path) -> Result<Self, PriceTableError> {
-        let text = std::fs::read(path)
+        let text = std::fs::read_to_string(path)
             .map_err(|source| PriceTableError::Read { path: path.to_owned(), source })?;
-        let models = serde_json::from_slice(&text).map_err(|error| PriceTableError::Format {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })?;
-        Ok(Self { models, origin: path.display().to_string() })
+        Self::from_json(&text, &path.display().to_string()).map_err(|error| {
+            PriceTableError::Format { path: path.to_owned(), message: error.to_string() }
+        })
+    }
+
+    /// A table from a text.
+    pub(super) fn from_json(text: &str, origin: &str) -> serde_json::Result<Self> {
+        let models = serde_json::from_str(text)?;
+        Ok(Self { models, origin: origin.to_owned() })
     }
 
     /// Which table this is, for people.
@@ -108,85 +117,78 @@ impl PriceTable {
         &self.origin
     }
 
-    /// The facts of a model, by its exact name or as `openai/NAME`; `None` when it is not there.
+    /// The facts of a model by the table's name for it; `None` when it is not there.
     ///
     /// # Errors
     /// [`PriceTableError`] when the entry's prices are missing or absurd: a model without a price
     /// must never count as free.
     pub fn lookup(&self, model: &str) -> Result<Option<ModelFacts>, PriceTableError> {
-        let entry = self.models.get(model).or_else(|| self.models.get(&format!("openai/{model}")));
+        let entry = self.models.get(model);
         let Some(Value::Object(entry)) = entry else { return Ok(None) };
-        let price = |field| self.price(model, entry, field);
-        let required = |field| {
-            price(field)?.ok_or_else(|| PriceTableError::Field {
-                origin: self.origin.clone(),
-                model: model.to_owned(),
-                field,
-            })
-        };
-        let input = required("input_cost_per_token")?;
-        let output = required("output_cost_per_token")?;
-        Ok(Some(ModelFacts {
-            price: Price {
-                input,
-                cached_input: price("cache_read_input_token_cost")?.unwrap_or(input),
-                cache_write: price("cache_creation_input_token_cost")?.unwrap_or(input),
-                output,
-                reasoning: price("output_cost_per_reasoning_token")?.unwrap_or(output),
-            },
-            max_output_tokens: entry.get("max_output_tokens").and_then(Value::as_u64),
-            response_schema: entry.get("supports_response_schema").and_then(Value::as_bool),
-            reasoning: entry.get("supports_reasoning").and_then(Value::as_bool) == Some(true),
-        }))
+        facts::read(entry).map(Some).map_err(|fault| fault.of(&self.origin, model))
     }
 
-    /// The models whose names are most like `model`, best first.
-    pub fn similar(&self, model: &str) -> Vec<&str> {
+    /// Whether the table has a model of this name.
+    pub fn contains(&self, model: &str) -> bool {
+        self.models.contains_key(model)
+    }
+
+    /// The names of all models in the table, in the order of the alphabet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.models.keys().map(String::as_str)
+    }
+
+    /// The entries whose name, provider and mode have all of the words of a query, whatever their
+    /// case.
+    pub fn search(&self, query: &str) -> Vec<Entry<'_>> {
+        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        let entries = self.models.iter().filter(|(_, value)| value.is_object());
+        let entries = entries.map(|(name, value)| Entry::new(name, value));
+        let has = |entry: &Entry<'_>| {
+            let text = format!("{} {} {}", entry.name, entry.provider, entry.mode).to_lowercase();
+            words.iter().all(|word| text.contains(word))
+        };
+        entries.filter(has).collect()
+    }
+
+    /// The entries of a model, by the table's own name or by the part of it behind the provider's:
+    /// `deepseek-chat` finds `deepseek/deepseek-chat`. An exact name hides the others.
+    pub fn entries_of(&self, model: &str) -> Vec<Entry<'_>> {
+        match self.models.get_key_value(model) {
+            Some((name, value)) => vec![Entry::new(name, value)],
+            None => {
+                let behind = |name: &str| {
+                    name.strip_suffix(model).is_some_and(|before| before.ends_with('/'))
+                };
+                let found = self.models.iter().filter(|(name, _)| behind(name));
+                found.map(|(name, value)| Entry::new(name, value)).collect()
+            }
+        }
+    }
+
+    /// The models whose names are most like `model`, best first; those of one provider, if named.
+    pub fn similar(&self, model: &str, provider: Option<&str>) -> Vec<&str> {
+        let score = |name: &str| {
+            let prefix = provider.and_then(|provider| name.strip_prefix(provider));
+            let bare = prefix.and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+            strsim::jaro_winkler(model, bare)
+        };
         let mut scored: Vec<(f64, &str)> = self
-            .models
-            .keys()
-            .map(|name| (strsim::jaro_winkler(model, name), name.as_str()))
+            .search("")
+            .into_iter()
+            .filter(|entry| provider.is_none_or(|wanted| entry.provider == wanted))
+            .map(|entry| (score(entry.name), entry.name))
             .filter(|(score, _)| *score > 0.8)
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         scored.into_iter().take(3).map(|(_, name)| name).collect()
-    }
-
-    /// One price of an entry in USD per token; `None` when the field is absent or null.
-    fn price(
-        &self,
-        model: &str,
-        entry: &Map<String, Value>,
-        field: &'static str,
-    ) -> Result<Option<Usd>, PriceTableError> {
-        let absent = || PriceTableError::Field {
-            origin: self.origin.clone(),
-            model: model.to_owned(),
-            field,
-        };
-        match entry.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) => {
-                // The shortest text that reads back as the same number is what the table's author
-                // wrote, so no binary fraction gets into the money.
-                let per_token: Usd = number.to_string().parse().map_err(|_ignored| absent())?;
-                per_million(per_token.saturating_mul(1_000_000)).map(Some).map_err(|source| {
-                    PriceTableError::Price {
-                        origin: self.origin.clone(),
-                        model: model.to_owned(),
-                        field,
-                        source,
-                    }
-                })
-            }
-            Some(_) => Err(absent()),
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usd::Usd;
 
     #[test]
     fn knows_todays_prices_exactly() {
@@ -194,8 +196,8 @@ mod tests {
         assert_eq!(facts.price.input, Usd::from_pico(150_000));
         assert_eq!(facts.price.cached_input, Usd::from_pico(75_000));
         assert_eq!(facts.price.output, Usd::from_pico(600_000));
-        assert_eq!(facts.response_schema, Some(true));
-        assert!(!facts.reasoning);
+        assert_eq!(facts.traits.response_schema, Some(true));
+        assert_eq!(facts.traits.reasoning, None);
     }
 
     #[test]
@@ -206,7 +208,7 @@ mod tests {
             match table.lookup(name) {
                 Ok(facts) => usable += usize::from(facts.is_some()),
                 // Embedding models have no output price: they can't generate anyway.
-                Err(PriceTableError::Field { field: "output_cost_per_token", .. }) => {}
+                Err(PriceTableError::Field { field, .. }) if field == "output_cost_per_token" => {}
                 Err(error) => panic!("{name}: {error}"),
             }
         }
@@ -214,11 +216,30 @@ mod tests {
     }
 
     #[test]
+    fn models_are_found_by_words_and_by_the_name_behind_their_providers() {
+        let table = PriceTable::bundled();
+        let names = |query| -> Vec<&str> {
+            PriceTable::search(&table, query).into_iter().map(|entry| entry.name).collect()
+        };
+        assert!(names("GPT-4o MINI azure").contains(&"azure/gpt-4o-mini"));
+        assert_eq!(names("no such model"), Vec::<&str>::new());
+        let of = |model| table.entries_of(model).iter().map(|e| e.name).collect::<Vec<_>>();
+        assert_eq!(of("gemini-2.5-flash"), ["gemini/gemini-2.5-flash"]);
+        assert_eq!(of("gpt-4o-mini"), ["gpt-4o-mini"]);
+        assert_eq!(of("4o-mini"), Vec::<&str>::new());
+    }
+
+    #[test]
     fn an_unknown_model_has_no_price_but_neighbours() {
         let table = PriceTable::bundled();
         assert_eq!(table.lookup("gpt-4o-minni").unwrap(), None);
-        assert_eq!(table.similar("gpt-4o-minni").first(), Some(&"gpt-4o-mini"));
-        assert!(table.similar("zzz").is_empty());
+        assert_eq!(table.similar("gpt-4o-minni", None).first(), Some(&"gpt-4o-mini"));
+        assert_eq!(
+            table.similar("gemini-2.5-flsh", Some("gemini")).first(),
+            Some(&"gemini/gemini-2.5-flash")
+        );
+        assert!(table.similar("gpt-4o-mini", Some("groq")).is_empty());
+        assert!(table.similar("zzz", None).is_empty());
     }
 
     #[test]
@@ -229,6 +250,10 @@ mod tests {
             );
             PriceTable { models: serde_json::from_str(&text).unwrap(), origin: "test".into() }
         };
+        let message = |input: &str| entry(input).lookup("m").unwrap_err().to_string();
+        insta::assert_snapshot!(message("0.15"), @"test, m, input_cost_per_token: 150000 USD per million tokens cannot be right: give the price of a million tokens, not of one token or of a thousand");
+        insta::assert_snapshot!(message("1.5e-13"), @"test, m, input_cost_per_token: 0.000001 USD per million tokens is far below any model that is sold: give the price of a million tokens, not of one token or of a thousand (0 for what is free)");
+        insta::assert_snapshot!(message("null"), @"test has no usable `input_cost_per_token` for m: give --price-in and --price-out");
         for bad in ["0.15", "-1e-7", "\"free\"", "1e300"] {
             assert!(entry(bad).lookup("m").is_err(), "{bad}");
         }

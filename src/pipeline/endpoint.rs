@@ -56,6 +56,8 @@ impl Endpoint {
         };
         let client = HttpClient::new(HttpSettings {
             base_url: self.base_url.clone(),
+            access: self.provider.access(),
+            api_version: config.settings.api_version.clone(),
             api_key,
             connect_timeout: config.pace.connect_timeout,
             read_timeout: config.pace.read_timeout,

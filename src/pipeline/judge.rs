@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::benchmark::Benchmarks;
-use crate::chat::Completion;
+use crate::chat::{Completion, TokenUsage};
 use crate::config::{ConfigError, Rules};
 use crate::event::{Nearest, Rejection, Stage, Verdict};
 use crate::filter::FilterChain;
@@ -17,6 +17,10 @@ use crate::template::{Item, Template};
 
 /// The rule that turns away a response whose body is not a completion.
 pub(super) const UNREADABLE: &str = "unreadable_response";
+/// The rule of an answer whose whole output limit went into hidden reasoning.
+pub(super) const LOST_TO_REASONING: &str = "lost_to_reasoning";
+/// What to do about such answers.
+pub(super) const REASON_LESS: &str = "raise --max-output-tokens or lower --reasoning-effort";
 /// How much of a body that cannot be read is kept to look at, in characters.
 const SAMPLE_CHARS: usize = 500;
 
@@ -184,6 +188,16 @@ pub(super) fn seed_as_task(seed: &SeedTask) -> Candidate {
     Candidate { instruction: seed.instruction.clone(), input, output }
 }
 
+/// An answer of which nothing but reasoning came, as a defect that says what to do about it.
+fn lost_to_reasoning(usage: &TokenUsage) -> Item {
+    let TokenUsage { output, reasoning, .. } = usage;
+    let sample = format!(
+        "(no text: {reasoning} of {output} output tokens were hidden reasoning, up to the limit; \
+         {REASON_LESS})"
+    );
+    Item::Defect { rule: LOST_TO_REASONING, sample }
+}
+
 /// Reads the items out of a raw body; a body that is no completion is one defect.
 pub(super) fn read_body(
     provider: &dyn Provider,
@@ -193,7 +207,10 @@ pub(super) fn read_body(
 ) -> (Vec<Item>, Result<Completion, DecodeError>) {
     let decoded = provider.decode(body);
     let items = match &decoded {
-        Ok(completion) => template.parse(completion, num_examples),
+        Ok(completion) => match completion.lost_to_reasoning() {
+            Some(usage) => vec![lost_to_reasoning(&usage)],
+            None => template.parse(completion, num_examples),
+        },
         Err(_) => {
             let text = String::from_utf8_lossy(body);
             let sample = text.chars().take(SAMPLE_CHARS).collect();

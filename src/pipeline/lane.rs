@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::chat::TokenUsage;
 use crate::ledger::Price;
 use crate::limit::{Announced, Limiter, Limits};
-use crate::provider::{ApiError, HttpClient, Provider, Quirks, ResponseHeaders};
+use crate::provider::{ApiError, Counted, HttpClient, Provider, Quirks, ResponseHeaders};
 
 /// Prompt tokens per thousand bytes of a request's body, before any response has told: more than
 /// any common tokenizer makes of English or Chinese JSON text.
@@ -52,6 +52,8 @@ pub(super) struct Lane {
     in_flight: AtomicUsize,
     /// Whether a completion has come in this session: key, model and URL are right.
     proven: AtomicBool,
+    /// Whether an answer of this session was lost to reasoning.
+    lost_to_reasoning: AtomicBool,
     quirks: Mutex<Quirks>,
     last_success: Mutex<Instant>,
     pause_step: AtomicU32,
@@ -71,6 +73,7 @@ impl Lane {
             concurrency: settings.concurrency,
             in_flight: AtomicUsize::new(0),
             proven: AtomicBool::new(false),
+            lost_to_reasoning: AtomicBool::new(false),
             quirks: Mutex::new(settings.quirks),
             last_success: Mutex::new(Instant::now()),
             pause_step: AtomicU32::new(0),
@@ -128,6 +131,11 @@ impl Lane {
         self.proven.store(true, Ordering::Relaxed);
     }
 
+    /// Whether this is the first answer of the session that is lost to reasoning.
+    pub(super) fn first_loss(&self) -> bool {
+        !self.lost_to_reasoning.swap(true, Ordering::Relaxed)
+    }
+
     pub(super) fn quirks(&self) -> Quirks {
         // Nothing that holds one of these locks can panic, so a poisoned one guards sound data.
         *self.quirks.lock().unwrap_or_else(PoisonError::into_inner)
@@ -145,9 +153,13 @@ impl Lane {
 
     /// Takes note of the limits that the server announces.
     pub(super) fn note_limits(&self, headers: &ResponseHeaders) {
+        let lowest = |counted| {
+            let limits = headers.limits.iter().filter(|standing| standing.counts == counted);
+            limits.filter_map(|standing| standing.limit).filter(|limit| *limit > 0).min()
+        };
         self.limiter.announce(Announced {
-            requests: headers.requests_per_minute,
-            tokens: headers.tokens_per_minute,
+            requests: lowest(Counted::Requests),
+            tokens: lowest(Counted::Tokens),
         });
     }
 

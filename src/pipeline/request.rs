@@ -34,6 +34,7 @@ pub(super) fn render(
         top_p: Some(config.top_p),
         stop: rendered.stop,
         response_schema: rendered.response_schema,
+        reasoning_effort: config.reasoning_effort,
     };
     (examples, request)
 }

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 /// Paths that providers append themselves.
-const ENDPOINTS: &[&str] = &["/chat/completions", "/completions"];
+const ENDPOINTS: &[&str] =
+    &["/chat/completions", "/completions", "/responses", "/messages", "/embeddings"];
 
 /// A checked base URL, such as `https://api.openai.com/v1`.
 #[derive(Debug, Clone)]

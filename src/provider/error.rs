@@ -1,8 +1,11 @@
 //! What a server says when it refuses, its many shapes read into one.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::excerpt::{one_line, shorten, visible_text};
+use super::headers::unit_wait;
 use super::json::parse_json;
 use super::key::ApiKey;
 
@@ -22,6 +25,8 @@ pub struct ApiError {
     pub param: Option<String>,
     /// The server's explanation, or an excerpt of the body.
     pub message: String,
+    /// How long the body asks to wait: Google's `RetryInfo`.
+    pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
@@ -40,7 +45,7 @@ impl ApiError {
     /// A refusal known only by its message.
     pub(super) fn from_message(status: u16, message: &str, key: Option<&ApiKey>) -> Self {
         let message = presentable(message, key);
-        Self { status, code: None, kind: None, param: None, message }
+        Self { status, code: None, kind: None, param: None, message, retry_after: None }
     }
 
     /// Reads an error object; `None` when `value` does not look like one.
@@ -63,6 +68,7 @@ impl ApiError {
             kind: field("type").or_else(|| field("status")),
             param: field("param"),
             message: presentable(&message, key),
+            retry_after: error.and_then(|error| error.get("details")).and_then(retry_delay),
         })
     }
 
@@ -90,6 +96,12 @@ impl ApiError {
             _ => self.status,
         }
     }
+}
+
+/// The `retryDelay` among Google's details of an error.
+fn retry_delay(details: &Value) -> Option<Duration> {
+    let delay = |detail: &Value| detail.get("retryDelay")?.as_str().and_then(unit_wait);
+    details.as_array()?.iter().find_map(delay)
 }
 
 /// One line, without the key, shortened; in this order, so that no part of a key is left at a cut.

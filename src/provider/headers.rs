@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderMap;
 
+use super::access::{Counted, LimitHeaders};
 use super::error::presentable;
 use super::key::ApiKey;
 
@@ -16,30 +17,6 @@ const EPOCH_SECONDS_FROM: f64 = 1e9;
 /// A number from here on is a date in milliseconds since the Unix epoch.
 const EPOCH_MILLISECONDS_FROM: f64 = 1e12;
 
-/// Names of the reset headers with the header that says how much of that limit is left: OpenAI and
-/// its followers, Anthropic, Cerebras, `OpenRouter`, the IETF draft.
-const RESETS: &[(&str, &str)] = &[
-    ("x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"),
-    ("x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"),
-    ("anthropic-ratelimit-requests-reset", "anthropic-ratelimit-requests-remaining"),
-    ("anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-tokens-remaining"),
-    ("x-ratelimit-reset-requests-day", "x-ratelimit-remaining-requests-day"),
-    ("x-ratelimit-reset-tokens-minute", "x-ratelimit-remaining-tokens-minute"),
-    ("x-ratelimit-reset", "x-ratelimit-remaining"),
-    ("ratelimit-reset", "ratelimit-remaining"),
-];
-
-/// Names of the headers that say how many requests a minute are allowed. The IETF draft's speaks of
-/// any time, so it is left out.
-const REQUEST_LIMITS: &[&str] =
-    &["x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"];
-/// The same of tokens.
-const TOKEN_LIMITS: &[&str] = &[
-    "x-ratelimit-limit-tokens",
-    "anthropic-ratelimit-tokens-limit",
-    "x-ratelimit-limit-tokens-minute",
-];
-
 /// What the headers of a response say. Waits are counted from the arrival of the response and are
 /// at most [`MAX_WAIT`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,55 +26,87 @@ pub struct ResponseHeaders {
     /// When a rate limit is free again (`x-ratelimit-reset-*`): the last of the limits that have
     /// nothing left; when none says so, the first to be free.
     pub rate_limit_reset: Option<Duration>,
-    /// The requests per minute that the server says it allows.
-    pub requests_per_minute: Option<u64>,
-    /// The tokens per minute that the server says it allows.
-    pub tokens_per_minute: Option<u64>,
+    /// Where the client stands with each limit that the server names.
+    pub limits: Vec<Standing>,
     /// The media type of the body, such as `application/json`.
     pub content_type: Option<String>,
     /// The server's own name for the request, to quote to its support.
     pub request_id: Option<String>,
 }
 
+/// Where a client stands with one rate limit, as far as the server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What the limit counts.
+    pub counts: Counted,
+    /// The limit.
+    pub limit: Option<u64>,
+    /// What is left of it.
+    pub remaining: Option<u64>,
+    /// The wait until it is free again.
+    pub reset: Option<Duration>,
+}
+
 impl ResponseHeaders {
-    /// Reads the headers of a response that arrived at `now`. A malformed value counts as absent.
-    pub(super) fn read(headers: &HeaderMap, now: SystemTime, key: Option<&ApiKey>) -> Self {
+    /// Reads the headers of a response that arrived at `now`, with the API's names for its limits.
+    /// A malformed value counts as absent.
+    pub(super) fn read(
+        headers: &HeaderMap,
+        names: &[LimitHeaders],
+        now: SystemTime,
+        key: Option<&ApiKey>,
+    ) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let shown = |name: &str| text(name).map(|value| presentable(value, key));
         let milliseconds = text("retry-after-ms").and_then(|value| number_wait(value, 1e-3));
+        let limits: Vec<Standing> =
+            names.iter().filter_map(|names| standing(names, text, now)).collect();
         Self {
             retry_after: milliseconds
                 .or_else(|| text("retry-after").and_then(|value| wait_from(value, now))),
-            rate_limit_reset: rate_limit_reset(text, now),
-            requests_per_minute: limit(text, REQUEST_LIMITS),
-            tokens_per_minute: limit(text, TOKEN_LIMITS),
+            rate_limit_reset: rate_limit_reset(&limits),
+            limits,
             content_type: shown("content-type"),
             request_id: shown("x-request-id").or_else(|| shown("request-id")),
         }
     }
 }
 
-fn limit<'a>(header: impl Fn(&str) -> Option<&'a str>, names: &[&str]) -> Option<u64> {
-    let number = |text: &str| text.trim().parse::<u64>().ok().filter(|limit| *limit > 0);
-    names.iter().find_map(|name| header(name).and_then(number))
-}
-
-fn rate_limit_reset<'a>(
+/// What the headers say of one limit; `None` when they say nothing.
+fn standing<'a>(
+    names: &LimitHeaders,
     header: impl Fn(&str) -> Option<&'a str>,
     now: SystemTime,
-) -> Option<Duration> {
-    let mut exhausted = None;
-    let mut soonest = None;
-    for (reset, remaining) in RESETS {
-        let Some(wait) = header(reset).and_then(|value| wait_from(value, now)) else { continue };
-        soonest = Some(soonest.map_or(wait, |other: Duration| other.min(wait)));
-        let left = header(remaining).and_then(|value| value.trim().parse::<f64>().ok());
-        if left.is_some_and(|left| left <= 0.0) {
-            exhausted = exhausted.max(Some(wait));
-        }
-    }
+) -> Option<Standing> {
+    let count = |name| header(name).and_then(|value| count_from(value.trim()));
+    let standing = Standing {
+        counts: names.counts,
+        limit: count(names.limit),
+        remaining: count(names.remaining),
+        reset: header(names.reset).and_then(|value| wait_from(value, now)),
+    };
+    let says = standing.limit.is_some() || standing.remaining.is_some() || standing.reset.is_some();
+    says.then_some(standing)
+}
+
+/// A whole number; what is below zero is nothing left, and fractions are dropped.
+fn count_from(text: &str) -> Option<u64> {
+    text.parse().ok().or_else(|| {
+        let number: f64 = text.parse().ok().filter(|number: &f64| number.is_finite())?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast from float saturates, and the sign is taken care of"
+        )]
+        Some(number.max(0.0) as u64)
+    })
+}
+
+fn rate_limit_reset(limits: &[Standing]) -> Option<Duration> {
+    let exhausted = limits.iter().filter(|limit| limit.remaining == Some(0));
+    let exhausted = exhausted.filter_map(|limit| limit.reset).max();
     // A guess too short costs one more refused request, which is free; one too long costs idle time.
-    exhausted.or(soonest)
+    exhausted.or_else(|| limits.iter().filter_map(|limit| limit.reset).min())
 }
 
 /// A wait in any form that servers use: seconds, seconds or milliseconds since the epoch, `6m0s`,
@@ -130,7 +139,7 @@ fn number_wait(text: &str, unit: f64) -> Option<Duration> {
 }
 
 /// Go's duration text, as OpenAI sends it: `6m0s`, `1.5s`, `120ms`, `1h2m`, `1d`.
-fn unit_wait(text: &str) -> Option<Duration> {
+pub(super) fn unit_wait(text: &str) -> Option<Duration> {
     const UNITS: &[(&str, f64)] = &[
         ("ns", 1e-9),
         ("us", 1e-6),
@@ -168,6 +177,7 @@ mod tests {
     use proptest::prelude::*;
     use reqwest::header::{HeaderName, HeaderValue};
 
+    use super::super::access::{ANTHROPIC_LIMITS, OPENAI_LIMITS};
     use super::*;
 
     /// 2026-01-01T00:00:00Z.
@@ -182,7 +192,8 @@ mod tests {
                 (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
             })
             .collect();
-        ResponseHeaders::read(&headers, now(), None)
+        let names = [OPENAI_LIMITS, ANTHROPIC_LIMITS].concat();
+        ResponseHeaders::read(&headers, &names, now(), None)
     }
 
     fn milliseconds(text: &str) -> Option<u128> {
@@ -244,6 +255,30 @@ mod tests {
     }
 
     #[test]
+    fn each_api_names_its_limits_in_its_own_way() {
+        let headers = read(&[
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "49"),
+            ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:01Z"),
+            ("anthropic-ratelimit-output-tokens-limit", "8000"),
+            ("anthropic-ratelimit-output-tokens-remaining", "-3.5"),
+            ("anthropic-ratelimit-output-tokens-reset", "2026-01-01T00:00:20Z"),
+            ("x-ratelimit-limit-tokens", "many"),
+        ]);
+        let standing = |counts, limit, remaining, seconds| Standing {
+            counts,
+            limit: Some(limit),
+            remaining: Some(remaining),
+            reset: Some(Duration::from_secs(seconds)),
+        };
+        assert_eq!(
+            headers.limits,
+            [standing(Counted::Requests, 50, 49, 1), standing(Counted::OutputTokens, 8000, 0, 20)]
+        );
+        assert_eq!(headers.rate_limit_reset, Some(Duration::from_secs(20)));
+    }
+
+    #[test]
     fn identifiers_are_made_presentable() {
         let headers = read(&[("x-request-id", &"r".repeat(1000)), ("content-type", "text/html")]);
         assert_eq!(headers.request_id.unwrap().chars().count(), 300);
@@ -257,32 +292,6 @@ mod tests {
                 prop_assert!(wait_from(&text, now()).is_none_or(|wait| wait <= MAX_WAIT));
                 prop_assert!(number_wait(&text, 1e-3).is_none_or(|wait| wait <= MAX_WAIT));
             }
-        }
-    }
-
-    #[test]
-    fn announced_limits_are_read_by_the_names_of_each_api() {
-        for (pairs, expected) in [
-            (
-                vec![
-                    ("x-ratelimit-limit-requests", "500"),
-                    ("x-ratelimit-limit-tokens", " 200000"),
-                ],
-                (Some(500), Some(200_000)),
-            ),
-            (
-                vec![
-                    ("anthropic-ratelimit-requests-limit", "50"),
-                    ("anthropic-ratelimit-tokens-limit", "40000"),
-                ],
-                (Some(50), Some(40_000)),
-            ),
-            (vec![("x-ratelimit-limit-tokens-minute", "60000")], (None, Some(60_000))),
-            (vec![("x-ratelimit-limit-requests", "0")], (None, None)),
-            (vec![("x-ratelimit-limit-requests", "many"), ("ratelimit-limit", "9")], (None, None)),
-        ] {
-            let headers = read(&pairs);
-            assert_eq!((headers.requests_per_minute, headers.tokens_per_minute), expected);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Request, Response, redirect};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, Request, Response, Url, redirect};
 use rustls::crypto::{CryptoProvider, ring};
 
+use super::access::{Access, LimitHeaders, VersionPlace};
 use super::base_url::{BaseUrl, BaseUrlError};
 use super::error::ApiError;
 use super::failure::{Failure, FailureKind};
@@ -32,7 +33,11 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct HttpSettings {
     /// Where the API is, such as `https://api.openai.com/v1`.
     pub base_url: String,
-    /// Sent as `Authorization: Bearer`; `None` for servers without keys.
+    /// How the API's requests are signed, and what its limits are called.
+    pub access: Access,
+    /// The version of the API to ask for instead of the default one, where the API has versions.
+    pub api_version: Option<String>,
+    /// Sent in the API's own header; `None` for servers without keys.
     pub api_key: Option<ApiKey>,
     /// The longest time for a connection with its TLS handshake to come up.
     pub connect_timeout: Duration,
@@ -53,6 +58,8 @@ impl fmt::Debug for HttpSettings {
         let base_url = if self.base_url.contains('@') { "(redacted)" } else { &self.base_url };
         f.debug_struct("HttpSettings")
             .field("base_url", &base_url)
+            .field("access", &self.access)
+            .field("api_version", &self.api_version)
             .field("api_key", &self.api_key)
             .field("connect_timeout", &self.connect_timeout)
             .field("read_timeout", &self.read_timeout)
@@ -69,6 +76,12 @@ pub enum HttpError {
     /// The base URL is not one.
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
+    /// The version of the API can't be sent in a header.
+    #[error("`{version}` can't be the version of an API: it is a date, such as 2023-06-01")]
+    ApiVersion {
+        /// What was asked for.
+        version: String,
+    },
     /// The HTTP library refused, for example because this machine has no CA certificates.
     #[error("the HTTP client can't start: {message}")]
     Client {
@@ -85,6 +98,9 @@ pub enum HttpError {
 pub struct HttpClient {
     base_url: BaseUrl,
     headers: HeaderMap,
+    /// A parameter of every URL: the version of the API.
+    query: Option<(&'static str, String)>,
+    limits: &'static [LimitHeaders],
     api_key: Option<ApiKey>,
     max_body_bytes: usize,
     lanes: Vec<Lane>,
@@ -120,9 +136,11 @@ impl HttpClient {
         let lanes = lane_count(&base_url, settings.concurrency);
         let lanes =
             (0..lanes).map(|_| Lane::new(&base_url, &settings)).collect::<Result<_, _>>()?;
-        let headers = fixed_headers(settings.api_key.as_ref());
-        let HttpSettings { api_key, max_body_bytes, .. } = settings;
-        Ok(Self { base_url, headers, api_key, max_body_bytes, lanes })
+        let headers = fixed_headers(&settings)?;
+        let query = version(&settings, VersionPlace::Query);
+        let HttpSettings { access, api_key, max_body_bytes, .. } = settings;
+        let limits = access.limits;
+        Ok(Self { base_url, headers, query, limits, api_key, max_body_bytes, lanes })
     }
 
     /// Posts a JSON `body` to `path` below the base URL and waits for the whole answer.
@@ -141,8 +159,8 @@ impl HttpClient {
             Ok(response) => response,
             Err(error) => return Failure::of(error, self.api_key.as_ref()).into(),
         };
-        let headers =
-            ResponseHeaders::read(response.headers(), SystemTime::now(), self.api_key.as_ref());
+        let (now, key) = (SystemTime::now(), self.api_key.as_ref());
+        let headers = ResponseHeaders::read(response.headers(), self.limits, now, key);
         if response.status().is_success() {
             self.answer(response, headers).await
         } else {
@@ -175,13 +193,21 @@ impl HttpClient {
             may_have_been_sent: false,
         })?;
         client
-            .post(self.base_url.join(path))
+            .post(self.url(path))
             .headers(self.headers.clone())
             .header("idempotency-key", id.clone())
             .header("x-client-request-id", id)
             .body(body)
             .build()
             .map_err(|error| Failure::of(error, self.api_key.as_ref()))
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base_url.join(path);
+        if let Some((name, version)) = &self.query {
+            url.query_pairs_mut().append_pair(name, version);
+        }
+        url
     }
 
     async fn answer(&self, mut response: Response, headers: ResponseHeaders) -> Outcome {
@@ -204,7 +230,7 @@ impl HttpClient {
         Outcome::Answered { status, headers, body }
     }
 
-    async fn refusal(&self, mut response: Response, headers: ResponseHeaders) -> Outcome {
+    async fn refusal(&self, mut response: Response, mut headers: ResponseHeaders) -> Outcome {
         let status = response.status();
         let key = self.api_key.as_ref();
         let error = if status.is_redirection() {
@@ -212,6 +238,7 @@ impl HttpClient {
         } else {
             ApiError::from_body(status.as_u16(), &beginning(&mut response).await, key)
         };
+        headers.retry_after = headers.retry_after.or(error.retry_after);
         Outcome::Refused { status: status.as_u16(), headers, error }
     }
 
@@ -279,11 +306,24 @@ pub(super) fn install_crypto() {
 }
 
 /// The headers that every request has.
-fn fixed_headers(api_key: Option<&ApiKey>) -> HeaderMap {
+fn fixed_headers(settings: &HttpSettings) -> Result<HeaderMap, HttpError> {
     let json = HeaderValue::from_static("application/json");
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, json.clone()), (ACCEPT, json)]);
-    headers.extend(api_key.map(|key| (AUTHORIZATION, key.bearer())));
-    headers
+    if let Some((name, version)) = version(settings, VersionPlace::Header) {
+        let value = HeaderValue::try_from(&version)
+            .map_err(|_ignored| HttpError::ApiVersion { version })?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    let key = settings.api_key.as_ref();
+    headers.extend(key.map(|key| key.header(settings.access.key_header)));
+    Ok(headers)
+}
+
+/// The name and the value of the API's version, when it goes to this place.
+fn version(settings: &HttpSettings, place: VersionPlace) -> Option<(&'static str, String)> {
+    let version = settings.access.version.filter(|version| version.place == place)?;
+    let asked = settings.api_version.clone();
+    Some((version.name, asked.unwrap_or_else(|| version.default.to_owned())))
 }
 
 impl fmt::Debug for HttpClient {
@@ -304,6 +344,8 @@ mod tests {
         let long = Duration::from_mins(1);
         let settings = HttpSettings {
             base_url: base_url.to_owned(),
+            access: super::super::access::OPENAI,
+            api_version: None,
             api_key: None,
             connect_timeout: long,
             read_timeout: long,

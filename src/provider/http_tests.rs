@@ -71,6 +71,8 @@ fn wait_for_close(stream: &mut TcpStream) {
 fn settings(base_url: &str) -> HttpSettings {
     HttpSettings {
         base_url: base_url.to_owned(),
+        access: super::access::OPENAI,
+        api_version: None,
         api_key: Some(ApiKey::new(KEY.to_owned()).unwrap()),
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),

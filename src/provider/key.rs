@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::access::KeyHeader;
 
 /// What stands where a key stood.
 const REDACTED: &str = "(redacted)";
@@ -83,12 +85,16 @@ impl ApiKey {
         self.needles().fold(body, |body, needle| replace_bytes(body, needle.as_bytes()))
     }
 
-    /// The value of the `Authorization` header, marked sensitive.
-    pub(super) fn bearer(&self) -> HeaderValue {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret()))
-            .expect("a key holds graphic ASCII only");
+    /// The header that carries the key, its value marked sensitive.
+    pub(super) fn header(&self, place: KeyHeader) -> (HeaderName, HeaderValue) {
+        let key = self.0.expose_secret();
+        let (name, value) = match place {
+            KeyHeader::Bearer => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+            KeyHeader::Named(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
+        };
+        let mut value = value.expect("a key holds graphic ASCII only");
         value.set_sensitive(true);
-        value
+        (name, value)
     }
 
     /// The key as it may stand in text: itself, and with `\/` as some JSON writers escape `/`.
@@ -149,12 +155,16 @@ mod tests {
             format!("{key} {key:?} {:?}", Some(&key)),
             "(redacted) (redacted) Some((redacted))"
         );
-        assert_eq!(format!("{:?}", key.bearer()), "Sensitive");
+        for place in [KeyHeader::Bearer, KeyHeader::Named("x-api-key")] {
+            assert_eq!(format!("{:?}", key.header(place).1), "Sensitive");
+        }
     }
 
     #[test]
     fn white_space_around_a_key_is_dropped_and_mistakes_are_named() {
-        assert_eq!(key(" sk-abc\r\n").bearer(), "Bearer sk-abc");
+        assert_eq!(key(" sk-abc\r\n").header(KeyHeader::Bearer).1, "Bearer sk-abc");
+        let (name, value) = key(" sk-abc").header(KeyHeader::Named("x-api-key"));
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-api-key", "sk-abc"));
         for (text, error) in [
             ("", ApiKeyError::Empty),
             (" \n", ApiKeyError::Empty),

@@ -130,6 +130,13 @@ fn whole(number: f64) -> Option<u64> {
     believable.then_some(number as u64)
 }
 
+/// The elements of a list.
+impl FromAny for Vec<Value> {
+    fn from_list<'de, A: SeqAccess<'de>>(elements: A) -> Result<Option<Self>, A::Error> {
+        list(elements).map(Some)
+    }
+}
+
 /// The first object of a list.
 #[derive(Debug)]
 pub(super) struct First<T>(pub(super) T);
@@ -155,6 +162,20 @@ where
 {
     T::deserialize(MapAccessDeserializer::new(object)).map(Some)
 }
+
+/// Structs are read from objects alone.
+macro_rules! from_object {
+    ($($name:ty),+) => {$(
+        impl $crate::provider::lenient::FromAny for $name {
+            fn from_object<'de, A: serde::de::MapAccess<'de>>(
+                map: A,
+            ) -> Result<Option<Self>, A::Error> {
+                $crate::provider::lenient::object(map)
+            }
+        }
+    )+};
+}
+pub(super) use from_object;
 
 /// The elements of a list, whatever they are.
 pub(super) fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Vec<Value>, A::Error> {

@@ -7,20 +7,29 @@
 //! A new provider is one file, one line in [`PROVIDERS`] and a folder of replies in `testdata/`;
 //! the conformance tests in `conformance.rs` then run over it.
 
+mod access;
+mod anthropic;
+mod azure;
 mod base_url;
+mod body;
 mod error;
 mod excerpt;
 mod failure;
+mod gemini;
 mod headers;
 mod http;
 mod json;
 mod key;
 mod lenient;
+mod objection;
 mod openai;
 mod openai_completions;
+mod openai_responses;
 mod outcome;
+mod presets;
 mod quirks;
 mod refusal;
+mod reply;
 mod wire;
 
 #[cfg(test)]
@@ -30,19 +39,25 @@ mod http_tests;
 
 use std::fmt;
 
+pub use access::{Access, ApiVersion, Counted, KeyHeader, LimitHeaders, VersionPlace};
+pub use anthropic::Anthropic;
+pub use azure::Azure;
 pub use base_url::{BaseUrlError, check_base_url, is_loopback};
 pub use error::ApiError;
 pub use failure::FailureKind;
-pub use headers::{MAX_WAIT, ResponseHeaders};
+pub use gemini::Gemini;
+pub use headers::{MAX_WAIT, ResponseHeaders, Standing};
 pub use http::{HttpClient, HttpError, HttpSettings};
 pub use key::{ApiKey, ApiKeyError};
 pub use openai::OpenAi;
 pub use openai_completions::OpenAiCompletions;
+pub use openai_responses::OpenAiResponses;
 pub use outcome::Outcome;
+pub use presets::Preset;
 pub use quirks::Quirks;
 pub use refusal::{Refusal, classify};
 
-use crate::chat::{Completion, CompletionRequest};
+use crate::chat::{Completion, CompletionRequest, ModelTraits, ReasoningEffort};
 
 /// The wire format of one API.
 pub trait Provider: fmt::Debug + Send + Sync {
@@ -52,14 +67,21 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// One line for `--help`.
     fn about(&self) -> &'static str;
 
-    /// The endpoint below the base URL, without a slash at either end.
-    fn path(&self) -> &'static str;
+    /// Where the API is and how its requests are signed.
+    fn access(&self) -> Access;
 
-    /// The base URL when none is given.
-    fn default_base_url(&self) -> &'static str;
+    /// The endpoint below the base URL, without a slash at either end; some have the model in it.
+    fn path(&self, model: &str) -> String;
 
-    /// The environment variable that holds the key when none is named.
-    fn api_key_env(&self) -> &'static str;
+    /// What the server does not take, whatever the model.
+    fn base_quirks(&self) -> Quirks {
+        Quirks::COMMON
+    }
+
+    /// What the server and a model do not take, by what is known of the model.
+    fn quirks(&self, model: &ModelTraits, _effort: Option<ReasoningEffort>) -> Quirks {
+        self.base_quirks().with(model)
+    }
 
     /// The JSON body of a request, without what the server does not take.
     fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8>;
@@ -90,7 +112,27 @@ pub enum DecodeError {
 }
 
 /// All providers, in the order of the help text.
-pub static PROVIDERS: &[&dyn Provider] = &[&OpenAi, &OpenAiCompletions];
+pub static PROVIDERS: &[&dyn Provider] = &[
+    &OpenAi,
+    &OpenAiResponses,
+    &OpenAiCompletions,
+    &Anthropic,
+    &Gemini,
+    &Azure,
+    &presets::OLLAMA,
+    &presets::VLLM,
+    &presets::LLAMA_CPP,
+    &presets::LM_STUDIO,
+    &presets::OPEN_ROUTER,
+    &presets::TOGETHER,
+    &presets::GROQ,
+    &presets::DEEPSEEK,
+    &presets::MISTRAL,
+    &presets::XAI,
+    &presets::DASHSCOPE,
+    &presets::MOONSHOT,
+    &presets::CEREBRAS,
+];
 
 /// The provider with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Provider> {

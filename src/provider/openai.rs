@@ -2,12 +2,18 @@
 //!
 //! Reference: <https://platform.openai.com/docs/api-reference/chat>.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
+use super::access::{Access, OPENAI};
+use super::body::{conversation, sampling, to_json};
 use super::wire::decode_reply;
-use super::{DecodeError, Provider, Quirks};
-use crate::chat::{Completion, CompletionRequest, Prompt, ResponseSchema};
+use super::{DecodeError, Provider, Quirks, quirks};
+use crate::chat::{
+    Completion, CompletionRequest, ModelTraits, Prompt, ReasoningEffort, ResponseSchema, Role,
+};
 
 /// `POST chat/completions`.
 #[derive(Debug, Clone, Copy)]
@@ -21,12 +27,14 @@ struct Request<'a> {
     parameters: Parameters<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
 }
 
 #[derive(Serialize)]
 struct Message<'a> {
     role: &'static str,
-    content: &'a str,
+    content: Cow<'a, str>,
 }
 
 /// The parameters that chat and legacy completions share.
@@ -48,13 +56,12 @@ impl<'a> Parameters<'a> {
     /// The parameters of `request` that this server takes.
     pub(super) fn new(request: &'a CompletionRequest, quirks: Quirks) -> Self {
         let limit = request.max_output_tokens;
-        // JSON has no NaN or infinity: such a value is the same as none.
-        let sampling = |value: Option<f64>| value.filter(|v| quirks.sampling && v.is_finite());
+        let (temperature, top_p) = sampling(request, quirks);
         Self {
             max_tokens: (!quirks.max_completion_tokens).then_some(limit),
             max_completion_tokens: quirks.max_completion_tokens.then_some(limit),
-            temperature: sampling(request.temperature),
-            top_p: sampling(request.top_p),
+            temperature,
+            top_p,
             stop: if quirks.stop { &request.stop } else { &[] },
         }
     }
@@ -80,26 +87,31 @@ impl<'a> ResponseFormat<'a> {
     }
 }
 
-fn messages(prompt: &Prompt) -> Vec<Message<'_>> {
+/// The turns as they are, or without system messages where the model takes none.
+fn messages(prompt: &Prompt, quirks: Quirks) -> Vec<Message<'_>> {
+    let message = |role: Role, content| Message { role: role.as_str(), content };
     match prompt {
-        Prompt::Text(text) => vec![Message { role: "user", content: text }],
-        Prompt::Messages(messages) => messages
-            .iter()
-            .map(|message| Message { role: message.role.as_str(), content: &message.content })
-            .collect(),
+        Prompt::Messages(messages) if quirks.system_messages => {
+            messages.iter().map(|m| message(m.role, Cow::Borrowed(&*m.content))).collect()
+        }
+        _ => {
+            let (_, turns) = conversation(prompt, quirks);
+            turns.into_iter().map(|turn| message(turn.role, turn.text)).collect()
+        }
     }
 }
 
-/// The JSON of a body. Its buffer has room for the prompt's escapes and the parameters from the
-/// start, so that it is not copied while it grows.
-pub(super) fn to_json(body: &impl Serialize, prompt: &Prompt) -> Vec<u8> {
-    let text_bytes = match prompt {
-        Prompt::Text(text) => text.len(),
-        Prompt::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
+/// The body of a request, for every API of this wire format.
+pub(super) fn encode_chat(request: &CompletionRequest, quirks: Quirks) -> Vec<u8> {
+    let schema = request.response_schema.as_ref().filter(|_| quirks.response_schema);
+    let body = Request {
+        model: &request.model,
+        messages: messages(&request.prompt, quirks),
+        parameters: Parameters::new(request, quirks),
+        response_format: schema.map(ResponseFormat::new),
+        reasoning_effort: quirks.effort(request).map(ReasoningEffort::as_str),
     };
-    let mut json = Vec::with_capacity(text_bytes + text_bytes / 8 + 1_024);
-    serde_json::to_writer(&mut json, body).expect("strings and numbers always serialize");
-    json
+    to_json(&body, &request.prompt)
 }
 
 impl Provider for OpenAi {
@@ -111,27 +123,20 @@ impl Provider for OpenAi {
         "OpenAI chat completions, and every server that speaks them (set --base-url)"
     }
 
-    fn path(&self) -> &'static str {
-        "chat/completions"
+    fn access(&self) -> Access {
+        OPENAI
     }
 
-    fn default_base_url(&self) -> &'static str {
-        "https://api.openai.com/v1"
+    fn path(&self, _model: &str) -> String {
+        "chat/completions".to_owned()
     }
 
-    fn api_key_env(&self) -> &'static str {
-        "OPENAI_API_KEY"
+    fn quirks(&self, model: &ModelTraits, effort: Option<ReasoningEffort>) -> Quirks {
+        quirks::of_openai(model, effort)
     }
 
     fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8> {
-        let schema = request.response_schema.as_ref().filter(|_| quirks.response_schema);
-        let body = Request {
-            model: &request.model,
-            messages: messages(&request.prompt),
-            parameters: Parameters::new(request, *quirks),
-            response_format: schema.map(ResponseFormat::new),
-        };
-        to_json(&body, &request.prompt)
+        encode_chat(request, *quirks)
     }
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::openai::{Parameters, to_json};
+use super::access::{Access, OPENAI};
+use super::body::to_json;
+use super::openai::Parameters;
 use super::wire::decode_reply;
 use super::{DecodeError, Provider, Quirks};
 use crate::chat::{Completion, CompletionRequest, Prompt};
@@ -44,16 +46,12 @@ impl Provider for OpenAiCompletions {
         "OpenAI legacy completions: base models that continue a text (set --base-url)"
     }
 
-    fn path(&self) -> &'static str {
-        "completions"
+    fn access(&self) -> Access {
+        OPENAI
     }
 
-    fn default_base_url(&self) -> &'static str {
-        "https://api.openai.com/v1"
-    }
-
-    fn api_key_env(&self) -> &'static str {
-        "OPENAI_API_KEY"
+    fn path(&self, _model: &str) -> String {
+        "completions".to_owned()
     }
 
     /// The API has no `response_format`: a schema in the request is left out.

@@ -4,14 +4,12 @@
 //! than documented, may lose the rest: every field is read on its own.
 
 use serde::Deserialize;
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::SeqAccess;
 use serde_json::Value;
 
 use super::DecodeError;
-use super::error::ApiError;
-use super::excerpt::{shorten, visible_text};
-use super::json::parse_json;
-use super::lenient::{First, FromAny, Lenient, list, object};
+use super::lenient::{First, FromAny, Lenient, from_object, list};
+use super::reply;
 use crate::chat::{Completion, FinishReason, TokenUsage};
 
 /// A reply of `chat/completions` or `completions`.
@@ -83,17 +81,6 @@ struct CompletionDetails {
     reasoning_tokens: Lenient<u64>,
 }
 
-/// Structs are read from objects alone.
-macro_rules! from_object {
-    ($($name:ty),+) => {$(
-        impl FromAny for $name {
-            fn from_object<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
-                object(map)
-            }
-        }
-    )+};
-}
-
 from_object!(Reply, Choice, Message, Usage, PromptDetails, CompletionDetails);
 
 impl FromAny for Content {
@@ -106,48 +93,20 @@ impl FromAny for Content {
     }
 }
 
+impl reply::Reply for Reply {
+    /// The first choice with the reply's usage.
+    fn completion(self) -> Option<Completion> {
+        let First(choice) = self.choices.0?;
+        let finish_reason = finish_reason(&choice.finish_reason);
+        let text = choice.message.0.map(message_text).or(choice.text.0).unwrap_or_default();
+        let usage = self.usage.0.as_ref().and_then(token_usage);
+        Some(Completion { text, finish_reason, usage })
+    }
+}
+
 /// Decodes a reply of either kind.
-///
-/// A reply without faults is read straight into the structs; any other goes the long way through
-/// the reader that mends faults and keeps the last of repeated keys.
 pub(super) fn decode_reply(body: &[u8]) -> Result<Completion, DecodeError> {
-    if let Ok(Some(completion)) = serde_json::from_slice(body).map(completion_of) {
-        return Ok(completion);
-    }
-    let Some(value) = parse_json(body) else {
-        let text = visible_text(&String::from_utf8_lossy(body));
-        let text = if text.is_empty() { "(an empty body)".to_owned() } else { text };
-        return Err(DecodeError::NotJson { excerpt: shorten(&text) });
-    };
-    if let Ok(Some(completion)) = Lenient::deserialize(&value).map(completion_of) {
-        return Ok(completion);
-    }
-    let error = looks_like_error(&value).then(|| ApiError::from_value(200, &value, None)).flatten();
-    Err(error.map_or(DecodeError::NoChoices, DecodeError::ErrorObject))
-}
-
-/// The first answer of a reply with the reply's usage; `None` when there is no answer.
-fn completion_of(reply: Lenient<Reply>) -> Option<Completion> {
-    let reply = reply.0?;
-    let First(choice) = reply.choices.0?;
-    Some(completion(choice, reply.usage.0.as_ref()))
-}
-
-/// Whether a body without choices reports an error: `error`, or vLLM's older `"object": "error"`,
-/// or a list of such (Google).
-fn looks_like_error(value: &Value) -> bool {
-    let object = value.get(0).unwrap_or(value);
-    let reported =
-        ["error", "detail"].iter().any(|name| object.get(name).is_some_and(|it| !it.is_null()));
-    reported || object.get("object").is_some_and(|kind| kind == "error")
-}
-
-fn completion(choice: Choice, usage: Option<&Usage>) -> Completion {
-    let finish_reason = finish_reason(&choice.finish_reason);
-    let text = choice.message.0.map(message_text).or(choice.text.0).unwrap_or_default();
-    // A text that took no token was not counted: such a usage says nothing about the bill.
-    let usage = usage.and_then(token_usage).filter(|usage| usage.output > 0 || text.is_empty());
-    Completion { text, finish_reason, usage }
+    reply::decode::<Reply>(body)
 }
 
 /// The content of a message, or the model's refusal where it gave no content.
@@ -356,8 +315,9 @@ mod tests {
         ) {
             for reply in [json!({"choices": [choice, {"text": "b"}], "usage": usage}), whole] {
                 let bytes = reply.to_string();
-                let from_bytes = serde_json::from_str(&bytes).map(completion_of).unwrap();
-                prop_assert_eq!(from_bytes, Lenient::deserialize(&reply).map(completion_of).unwrap());
+                let of = reply::completion_of::<Reply>;
+                let from_bytes = serde_json::from_str(&bytes).map(of).unwrap();
+                prop_assert_eq!(from_bytes, Lenient::deserialize(&reply).map(of).unwrap());
             }
         }
     }

@@ -6,19 +6,19 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::bill::{Bill, Books, Entry};
 use super::faults::Fault;
-use super::limits::{Limit, Minute, Standing, header_duration};
+use super::limits::{Limit, Minute, Standing};
 use super::random::{Salt, stream};
 use super::refusal::Refusal;
-use super::reply::{self, number_header, text_header};
+use super::reply::{self, text_header};
 use super::settings::SimulatorSettings;
-use super::wire::{self, Answer, Endpoint, Request};
+use super::wire::{self, Answer, Api, Call, Counts, Finish, Request};
 use super::writer::{Ask, Writer};
 use crate::usd::Usd;
 
@@ -40,9 +40,25 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Dropped;
 
+/// A request as it came in.
+#[derive(Debug)]
+pub(super) struct Incoming<'a> {
+    /// The model that the path names.
+    pub(super) model: Option<&'a str>,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) query: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+impl Incoming<'_> {
+    fn call<'a>(&'a self, body: &'a Map<String, Value>) -> Call<'a> {
+        Call { model: self.model, headers: self.headers, query: self.query, body }
+    }
+}
+
 /// Why there is no answer.
 enum NoAnswer {
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     Dropped,
 }
 
@@ -84,33 +100,29 @@ impl Desk {
     /// Answers a request for a completion.
     pub(super) async fn serve(
         &self,
-        endpoint: Endpoint,
-        headers: &HeaderMap,
-        body: &[u8],
+        api: &dyn Api,
+        incoming: Incoming<'_>,
     ) -> Result<Response, Dropped> {
         let number = lock(&self.books).open();
         let _under_way = UnderWay(self);
-        let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+        let key = incoming.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
         let entry = Entry {
             number,
-            path: match endpoint {
-                Endpoint::Chat => "/v1/chat/completions",
-                Endpoint::Completions => "/v1/completions",
-            },
+            path: api.path(),
             idempotency_key: key.unwrap_or_default().to_owned(),
             ..Entry::default()
         };
-        let answer = match self.admit(endpoint, number, headers, body) {
-            Ok((request, fault)) => self.answer(endpoint, &request, fault, entry.clone()).await,
-            Err(refusal) => Err(NoAnswer::Refused(refusal)),
+        let answer = match self.admit(api, number, &incoming) {
+            Ok((request, fault)) => self.answer(api, &request, fault, entry.clone()).await,
+            Err(refusal) => Err(NoAnswer::Refused(Box::new(refusal))),
         };
         match answer {
             Ok(response) => Ok(response),
             Err(NoAnswer::Dropped) => Err(Dropped),
             Err(NoAnswer::Refused(refusal)) => {
-                let status = refusal.status.as_u16();
+                let status = api.refusal(&refusal).0.as_u16();
                 lock(&self.books).enter(Entry { status, fault: refusal.fault, ..entry }, true);
-                Ok(reply::refused(refusal))
+                Ok(reply::refused(api, *refusal))
             }
         }
     }
@@ -118,33 +130,30 @@ impl Desk {
     /// Everything that can refuse a request before the model, in the order of a real API.
     fn admit(
         &self,
-        endpoint: Endpoint,
+        api: &dyn Api,
         number: u64,
-        headers: &HeaderMap,
-        body: &[u8],
+        incoming: &Incoming<'_>,
     ) -> Result<Admitted, Refusal> {
-        let request = wire::read(endpoint, body);
+        let request = wire::object(incoming.body).and_then(|body| api.read(&incoming.call(&body)));
         let tokens = request.as_ref().map_or(0, Request::tokens_at_admission);
         lock(&self.books).offer(Instant::now(), tokens);
-        self.check_key(headers)?;
+        self.check_key(api, incoming.headers)?;
         let request = request.map_err(Refusal::unreadable)?;
         self.check_request(&request)?;
         let fault = self.settings.faults.draw(self.settings.seed, number);
         if let Some(refusal) = fault.and_then(|(kind, name)| Refusal::by_fault(kind, name)) {
             return Err(refusal);
         }
-        self.check_limits(&request)?;
+        self.check_limits(api, &request)?;
         Ok((request, fault))
     }
 
     /// Refuses a request without the right key.
-    pub(super) fn check_key(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(key) = &self.settings.api_key else { return Ok(()) };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if given.and_then(|value| value.strip_prefix("Bearer ")) == Some(key) {
-            return Ok(());
+    pub(super) fn check_key(&self, api: &dyn Api, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.settings.api_key {
+            Some(key) if api.key(headers) != Some(key) => Err(Refusal::wrong_key()),
+            _ => Ok(()),
         }
-        Err(Refusal::wrong_key())
     }
 
     fn check_request(&self, request: &Request) -> Result<(), Refusal> {
@@ -158,7 +167,7 @@ impl Desk {
         }
     }
 
-    fn check_limits(&self, request: &Request) -> Result<(), Refusal> {
+    fn check_limits(&self, api: &dyn Api, request: &Request) -> Result<(), Refusal> {
         let (rpm, tpm) = (self.settings.rpm, self.settings.tpm);
         let (now, tokens) = (Instant::now(), request.tokens_at_admission());
         let mut minute = lock(&self.minute);
@@ -166,14 +175,14 @@ impl Desk {
         let (requests, counted) = (minute.requests(), minute.tokens());
         drop(minute);
         admitted.map_err(|reason| {
-            let headers = self.limit_headers(now);
+            let headers = self.limit_headers(api, now);
             Refusal::over_limit(&request.model, tokens, reason, headers)
         })?;
         lock(&self.books).admitted(requests, counted);
         Ok(())
     }
 
-    fn limit_headers(&self, now: Instant) -> HeaderMap {
+    fn limit_headers(&self, api: &dyn Api, now: Instant) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut minute = lock(&self.minute);
         let limits = [
@@ -183,17 +192,23 @@ impl Desk {
         for (what, most, limit) in limits {
             let Some(most) = most else { continue };
             let Standing { remaining, reset } = minute.standing(now, limit(most));
-            number_header(&mut headers, &format!("x-ratelimit-limit-{what}"), most.into());
-            number_header(&mut headers, &format!("x-ratelimit-remaining-{what}"), remaining.into());
-            let reset = header_duration(reset);
-            text_header(&mut headers, &format!("x-ratelimit-reset-{what}"), &reset);
+            let parts = [
+                ("limit", most.to_string()),
+                ("remaining", remaining.to_string()),
+                ("reset", api.reset(reset)),
+            ];
+            for (part, value) in parts {
+                if let Some(name) = api.limit_header(what, part) {
+                    text_header(&mut headers, &name, &value);
+                }
+            }
         }
         headers
     }
 
     async fn answer(
         &self,
-        endpoint: Endpoint,
+        api: &dyn Api,
         request: &Request,
         fault: Option<(Fault, &'static str)>,
         entry: Entry,
@@ -204,32 +219,49 @@ impl Desk {
             lock(&self.books).enter(Entry { fault, ..entry }, true);
             return Err(NoAnswer::Dropped);
         }
-        let (text, finish_reason) = self.text(request, kind, number);
-        let (prompt, completion) = (request.prompt_tokens(), wire::tokens(text.len()));
+        let (text, finish) = self.text(request, kind, number);
+        let counts = self.count(request, kind, &text);
         let booked = Entry {
             status: if kind.is_some_and(Fault::is_silent) { 0 } else { 200 },
             billed: true,
-            prompt_tokens: prompt,
-            completion_tokens: completion,
-            cost: self.cost(prompt, completion),
+            prompt_tokens: counts.prompt,
+            completion_tokens: counts.output,
+            cost: self.cost(&counts),
             fault,
             ..entry
         };
-        self.charge(booked, kind.is_none_or(Fault::is_whole)).map_err(NoAnswer::Refused)?;
+        self.charge(booked, kind.is_none_or(Fault::is_whole))
+            .map_err(|it| NoAnswer::Refused(Box::new(it)))?;
         self.wait(number, kind).await;
         if kind.is_some_and(Fault::is_silent) {
             return Err(NoAnswer::Dropped);
         }
         let usage = match kind {
             Some(Fault::NoUsage) => Value::Null,
-            Some(Fault::NegativeUsage) => json!({"prompt_tokens": -1, "completion_tokens": -1}),
-            _ => wire::usage(prompt, completion),
+            Some(Fault::NegativeUsage) => wire::negative(api.usage(&counts)),
+            _ => api.usage(&counts),
         };
         let model = &request.model;
-        let answer = Answer { number, model, text: &text, finish_reason, usage };
-        let mut headers = self.limit_headers(Instant::now());
+        let answer = api.answer(&Answer { number, model, text: &text, finish }, usage);
+        let mut headers = self.limit_headers(api, Instant::now());
         text_header(&mut headers, "x-request-id", &format!("simulated-{number}"));
-        Ok(reply::answer(kind, headers, answer.to_json(endpoint)))
+        Ok(reply::answer(kind, headers, answer.to_string().into_bytes()))
+    }
+
+    /// The tokens of an answer. Hidden reasoning comes before the text and out of the same limit.
+    fn count(&self, request: &Request, kind: Option<Fault>, text: &str) -> Counts {
+        let prompt = request.prompt_tokens();
+        let written = wire::tokens(text.len());
+        let reasoning = match kind {
+            Some(Fault::Reasoning) => request.max_tokens,
+            _ => self.settings.reasoning_tokens.min(request.max_tokens.saturating_sub(written)),
+        };
+        Counts {
+            prompt,
+            cached: prompt * self.settings.cached_percent.min(100) / 100,
+            output: reasoning + written,
+            reasoning,
+        }
     }
 
     /// Bills an answer, unless the bill would pass the account's credit.
@@ -242,8 +274,9 @@ impl Desk {
         Ok(())
     }
 
-    fn text(&self, request: &Request, kind: Option<Fault>, number: u64) -> (String, &'static str) {
+    fn text(&self, request: &Request, kind: Option<Fault>, number: u64) -> (String, Finish) {
         let written = match kind {
+            Some(Fault::Reasoning) => return (String::new(), Finish::Length),
             Some(Fault::Empty) => String::new(),
             Some(Fault::Refusal) => "I'm sorry, but I can't help with that. (simulated)".to_owned(),
             _ => {
@@ -256,14 +289,17 @@ impl Desk {
         if kind == Some(Fault::Length) {
             let half = text.len() / 2;
             wire::cut(&mut text, half);
-            return (text, "length");
+            return (text, Finish::Length);
         }
         (text, reason)
     }
 
-    fn cost(&self, prompt: u64, completion: u64) -> Usd {
-        let output = self.settings.price_out.saturating_mul(completion);
-        self.settings.price_in.saturating_mul(prompt).saturating_add(output)
+    fn cost(&self, counts: &Counts) -> Usd {
+        let SimulatorSettings { price_in, price_out, .. } = self.settings;
+        let price_cached = self.settings.price_cached.unwrap_or(price_in);
+        let full = price_in.saturating_mul(counts.prompt - counts.cached);
+        let cached = price_cached.saturating_mul(counts.cached);
+        full.saturating_add(cached).saturating_add(price_out.saturating_mul(counts.output))
     }
 
     async fn wait(&self, number: u64, kind: Option<Fault>) {

@@ -23,6 +23,7 @@ pub(super) enum Fault {
     ContentType,
     Error200,
     Refusal,
+    Reasoning,
 }
 
 /// Every fault by name, with what it does.
@@ -43,9 +44,10 @@ pub static FAULTS: &[(&str, &str)] = &[
     ("content-type", "billed; the answer is called text/plain"),
     ("error-200", "status 200 with an error object (free)"),
     ("refusal", "billed; the model declines"),
+    ("reasoning", "billed; hidden reasoning takes the whole output limit, and there is no text"),
 ];
 
-const KINDS: [Fault; 16] = [
+const KINDS: [Fault; 17] = [
     Fault::RateLimited,
     Fault::ServerError,
     Fault::Unavailable,
@@ -62,6 +64,7 @@ const KINDS: [Fault; 16] = [
     Fault::ContentType,
     Fault::Error200,
     Fault::Refusal,
+    Fault::Reasoning,
 ];
 
 impl Fault {

@@ -1,4 +1,5 @@
-//! The simulator: a loopback server that speaks the OpenAI API and makes up its answers.
+//! The simulator: a loopback server that speaks the APIs of OpenAI (chat completions, Responses,
+//! legacy completions), Azure, Anthropic and Gemini, and makes up its answers.
 //!
 //! It is the provider of runs without a key, the rehearsal of real ones, and the peer of the
 //! integration tests. It has usage, prices, rate limits with the real headers, latency, and faults
@@ -63,7 +64,8 @@ impl Simulator {
         self.addr
     }
 
-    /// The base URL for a client, such as `http://127.0.0.1:8080/v1`.
+    /// The base URL for a client of OpenAI or Anthropic, such as `http://127.0.0.1:8080/v1`. Those
+    /// of Gemini end in `/v1beta`, and those of Azure behind the port.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.addr)
     }

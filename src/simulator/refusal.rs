@@ -1,18 +1,24 @@
-//! Refusals, free of charge, in the words and codes of the OpenAI API.
+//! Refusals, free of charge, in the words and codes of the OpenAI API; the other APIs translate them.
+
+use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 
 use super::faults::Fault;
-use super::limits::{Limit, NotAdmitted, header_duration, milliseconds};
-use super::reply::number_header;
-use super::wire;
+use super::limits::{Limit, NotAdmitted, header_duration};
 
 /// A request that is refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) kind: &'static str,
+    pub(super) code: &'static str,
+    /// The parameter that is at fault.
+    pub(super) parameter: Option<String>,
+    pub(super) message: String,
+    /// How long to wait, when that helps.
+    pub(super) wait: Option<Duration>,
     /// The fault that it is due to, if any.
     pub(super) fault: &'static str,
 }
@@ -21,9 +27,22 @@ const INVALID: &str = "invalid_request_error";
 const RATE_LIMITED: &str = "rate_limit_exceeded";
 
 impl Refusal {
-    fn new(status: StatusCode, kind: &str, code: &str, message: &str) -> Self {
-        let body = wire::error(kind, code, None, message);
-        Self { status, headers: HeaderMap::new(), body, fault: "" }
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            kind,
+            code,
+            parameter: None,
+            message: message.into(),
+            wait: None,
+            fault: "",
+        }
     }
 
     pub(super) fn unreadable(message: &str) -> Self {
@@ -37,7 +56,7 @@ impl Refusal {
 
     pub(super) fn no_model(model: &str) -> Self {
         let message = format!("The model `{model}` does not exist.");
-        Self::new(StatusCode::NOT_FOUND, INVALID, "model_not_found", &message)
+        Self::new(StatusCode::NOT_FOUND, INVALID, "model_not_found", message)
     }
 
     pub(super) fn no_route() -> Self {
@@ -52,8 +71,9 @@ impl Refusal {
         let message = format!(
             "Unsupported parameter: '{parameter}' is not supported with this model.{instead}"
         );
-        let body = wire::error(INVALID, "unsupported_parameter", Some(parameter), &message);
-        Self { status: StatusCode::BAD_REQUEST, headers: HeaderMap::new(), body, fault: "" }
+        let code = "unsupported_parameter";
+        let refusal = Self::new(StatusCode::BAD_REQUEST, INVALID, code, message);
+        Self { parameter: Some(parameter.to_owned()), ..refusal }
     }
 
     pub(super) fn no_credit() -> Self {
@@ -88,13 +108,8 @@ impl Refusal {
             ),
             None => format!("Request too large for {model} on {rate} Waiting does not help."),
         };
-        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, kind, RATE_LIMITED, &message);
-        let mut refusal = Self { headers, ..refusal };
-        if let Some(wait) = wait.map(milliseconds) {
-            number_header(&mut refusal.headers, "retry-after", wait.div_ceil(1_000));
-            number_header(&mut refusal.headers, "retry-after-ms", wait);
-        }
-        refusal
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, kind, RATE_LIMITED, message);
+        Self { headers, wait, ..refusal }
     }
 
     /// What a fault that keeps a request from the model answers with.
@@ -106,11 +121,8 @@ impl Refusal {
             Fault::Error200 => (StatusCode::OK, "overloaded"),
             _ => return None,
         };
+        let wait = (kind == Fault::RateLimited).then_some(Duration::from_millis(100));
         let refusal = Self::new(status, "server_error", code, "simulated fault");
-        let mut refusal = Self { fault: name, ..refusal };
-        if kind == Fault::RateLimited {
-            number_header(&mut refusal.headers, "retry-after-ms", 100);
-        }
-        Some(refusal)
+        Some(Self { fault: name, wait, ..refusal })
     }
 }

@@ -6,16 +6,24 @@ use axum::response::Response;
 use futures_util::stream;
 
 use super::faults::Fault;
+use super::limits::milliseconds;
 use super::refusal::Refusal;
+use super::wire::Api;
 
 /// A response in JSON.
 pub(super) fn json(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
     typed("application/json", status, headers, Body::from(body))
 }
 
-/// A refusal as a response.
-pub(super) fn refused(refusal: Refusal) -> Response {
-    json(refusal.status, refusal.headers, refusal.body)
+/// A refusal as a response of an API.
+pub(super) fn refused(api: &dyn Api, refusal: Refusal) -> Response {
+    let (status, body) = api.refusal(&refusal);
+    let mut headers = refusal.headers;
+    if let Some(wait) = refusal.wait.filter(|_| api.names_wait()).map(milliseconds) {
+        number_header(&mut headers, "retry-after", wait.div_ceil(1_000));
+        number_header(&mut headers, "retry-after-ms", wait);
+    }
+    json(status, headers, body.to_string().into_bytes())
 }
 
 /// A billed answer, with the fault of its way.

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::extract::{
+    ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State,
+};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
 
 use super::bill::Bill;
-use super::desk::Desk;
+use super::desk::{Desk, Incoming};
 use super::line::Cutter;
 use super::refusal::Refusal;
 use super::reply;
 use super::settings::SimulatorSettings;
-use super::wire::Endpoint;
+use super::wire::{Api, AzureChat, Chat, Completions, GenerateContent, Messages, Responses};
 
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -37,58 +39,92 @@ impl Server {
 
     pub(super) fn router(&self) -> Router {
         Router::new()
-            .route("/v1/chat/completions", post(chat))
-            .route("/v1/completions", post(completions))
+            .route("/v1/chat/completions", completion(&Chat))
+            .route("/v1/completions", completion(&Completions))
+            .route("/v1/responses", completion(&Responses))
+            .route("/v1/messages", completion(&Messages))
+            .route("/v1beta/models/{call}", post(gemini))
+            .route("/openai/deployments/{deployment}/chat/completions", post(azure))
             .route("/v1/models", get(models))
             .route("/health", get(|| async { "ok" }))
             .route("/simulator/bill", get(bill))
             .route("/simulator/journal", get(journal))
-            .fallback(async || reply::refused(Refusal::no_route()))
+            .fallback(async || reply::refused(&Chat, Refusal::no_route()))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self.clone())
     }
 }
 
-async fn chat(
-    State(server): State<Server>,
-    ConnectInfo(cutter): ConnectInfo<Cutter>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    complete(&server, Endpoint::Chat, &cutter, &headers, &body).await
-}
-
-async fn completions(
-    State(server): State<Server>,
-    ConnectInfo(cutter): ConnectInfo<Cutter>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    complete(&server, Endpoint::Completions, &cutter, &headers, &body).await
-}
-
-async fn complete(
-    server: &Server,
-    endpoint: Endpoint,
-    cutter: &Cutter,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Response {
-    let answer = server.desk.serve(endpoint, headers, body).await;
-    answer.unwrap_or_else(|_dropped| {
-        cutter.cut();
-        // A handler has to return something; no byte of it leaves.
-        Response::default()
+/// Serves an API whose path is always the same.
+fn completion(api: &'static dyn Api) -> MethodRouter<Server> {
+    post(async move |State(server): State<Server>, request: Received| {
+        request.answer(&server, api, None).await
     })
 }
 
+/// The path's last part is `MODEL:generateContent`.
+async fn gemini(
+    State(server): State<Server>,
+    Path(call): Path<String>,
+    request: Received,
+) -> Response {
+    match call.strip_suffix(":generateContent") {
+        Some(model) => request.answer(&server, &GenerateContent, Some(model)).await,
+        None => reply::refused(&GenerateContent, Refusal::no_route()),
+    }
+}
+
+async fn azure(
+    State(server): State<Server>,
+    Path(deployment): Path<String>,
+    request: Received,
+) -> Response {
+    request.answer(&server, &AzureChat, Some(&deployment)).await
+}
+
+/// A request that came in whole.
+struct Received {
+    cutter: Cutter,
+    headers: HeaderMap,
+    query: String,
+    body: Bytes,
+}
+
+impl FromRequest<Server> for Received {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, server: &Server) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let cutter = ConnectInfo::<Cutter>::from_request_parts(&mut parts, server).await;
+        let ConnectInfo(cutter) = cutter.map_err(IntoResponse::into_response)?;
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let headers = parts.headers.clone();
+        let request = Request::from_parts(parts, body);
+        let body =
+            Bytes::from_request(request, server).await.map_err(IntoResponse::into_response)?;
+        Ok(Self { cutter, headers, query, body })
+    }
+}
+
+impl Received {
+    async fn answer(self, server: &Server, api: &dyn Api, model: Option<&str>) -> Response {
+        let Self { cutter, headers, query, body } = &self;
+        let incoming = Incoming { model, headers, query, body };
+        server.desk.serve(api, incoming).await.unwrap_or_else(|_dropped| {
+            cutter.cut();
+            // A handler has to return something; no byte of it leaves.
+            Response::default()
+        })
+    }
+}
+
 async fn models(State(server): State<Server>, headers: HeaderMap) -> Response {
-    match server.desk.check_key(&headers) {
+    match server.desk.check_key(&Chat, &headers) {
         Ok(()) => {
             let model = json!({"id": server.desk.model(), "object": "model"});
             json_response(&json!({"object": "list", "data": [model]}))
         }
-        Err(refusal) => reply::refused(refusal),
+        Err(refusal) => reply::refused(&Chat, refusal),
     }
 }
 

@@ -16,6 +16,12 @@ pub struct SimulatorSettings {
     pub price_in: Usd,
     /// USD per output token.
     pub price_out: Usd,
+    /// USD per prompt token from the cache; `None`: as any other.
+    pub price_cached: Option<Usd>,
+    /// How many of a hundred prompt tokens come from the cache.
+    pub cached_percent: u64,
+    /// Hidden reasoning before each answer, in output tokens.
+    pub reasoning_tokens: u64,
     /// Requests per minute; `None`: no limit.
     pub rpm: Option<u64>,
     /// Tokens per minute, `max_tokens` counted at admission as OpenAI does; `None`: no limit.
@@ -41,6 +47,9 @@ impl fmt::Debug for SimulatorSettings {
             model,
             price_in,
             price_out,
+            price_cached,
+            cached_percent,
+            reasoning_tokens,
             rpm,
             tpm,
             latency_ms,
@@ -54,6 +63,9 @@ impl fmt::Debug for SimulatorSettings {
             .field("model", model)
             .field("price_in", price_in)
             .field("price_out", price_out)
+            .field("price_cached", price_cached)
+            .field("cached_percent", cached_percent)
+            .field("reasoning_tokens", reasoning_tokens)
             .field("rpm", rpm)
             .field("tpm", tpm)
             .field("latency_ms", latency_ms)

@@ -6,9 +6,10 @@ use instructmill::simulator::{FAULTS, SimulatorSettings};
 
 use super::support::{Ended, Place, Server, settings};
 
-const KEY: &str = "sk-test-do-not-leak-0123456789";
+pub const KEY: &str = "sk-test-do-not-leak-0123456789";
 
-fn assert_no_key(folder: &Path) -> usize {
+/// Fails when the key is in a file of the folder; the number of files.
+pub fn assert_no_key(folder: &Path) -> usize {
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -7,7 +7,7 @@ use super::{Arrived, Job, Report};
 use crate::chat::Completion;
 use crate::ledger::{Price, cost_of, is_plausible};
 use crate::limit::Permit;
-use crate::pipeline::judge::read_body;
+use crate::pipeline::judge::{REASON_LESS, read_body};
 use crate::pipeline::shared::Shared;
 use crate::store::{AttemptEnd, NewResponse, unix_ms};
 
@@ -40,6 +40,12 @@ pub(super) async fn answered(
     let completion = decoded.as_ref().ok();
     if completion.is_some() {
         job.lane.prove();
+    }
+    if completion.is_some_and(|it| it.lost_to_reasoning().is_some()) && job.lane.first_loss() {
+        tracing::warn!(
+            "an answer was all hidden reasoning, up to its limit: it is paid for and empty; \
+             {REASON_LESS}"
+        );
     }
     settle(shared, job, permit, attempt_id, completion).await;
     let unreadable = decoded.err().map(|error| error.to_string());

@@ -123,10 +123,10 @@ async fn attempt(
     }
     shared.count(|attempts| attempts.sent += 1);
     let sent_at = Instant::now();
-    let path = job.lane.provider.path();
+    let path = job.lane.provider.path(&job.request.model);
     let body = job.body.clone();
     let request_id = format!("{}-{}", shared.run_id, job.request_index);
-    match job.lane.client.post(path, body, &request_id).await {
+    match job.lane.client.post(&path, body, &request_id).await {
         Outcome::Answered { status, headers, body } => {
             job.lane.note_limits(&headers);
             Next::Done(answered(shared, job, permit, id, status, body.into(), sent_at).await)

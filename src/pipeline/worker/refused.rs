@@ -39,7 +39,10 @@ pub(super) fn refused(
             let pause = headers.retry_after.unwrap_or_else(|| backoff(rng, failures));
             Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
         }
-        Refusal::BadRequest if job.lane.learn(&error) => Next::Again,
+        // Another request may have learnt meanwhile what this one was sent without.
+        Refusal::BadRequest if job.lane.learn(&error) || job.lane.quirks() != job.quirks => {
+            Next::Again
+        }
         Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if job.lane.is_proven() => {
             tracing::warn!(request = job.request_index, %error, "the server refused a request");
             Next::Done(Report::GaveUp(failure(error)))
