@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
 use super::init::InitArgs;
+use super::report::ReportArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 use crate::config::{Money, Settings, check_similarity, provider_names};
 use crate::export::EXPORTERS;
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Write the accepted tasks of a run; works while it runs
     Export(ExportArgs),
+    /// Write one HTML page about a run: money, rejections, novelty, variety, speed, samples
+    Report(ReportArgs),
     /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
     Dedup(Box<DedupArgs>),
     /// Run the simulated provider as a server

@@ -13,6 +13,7 @@ mod logs;
 mod progress;
 mod reference;
 mod replay;
+mod report;
 mod shell;
 mod simulate;
 mod status;
@@ -36,6 +37,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Dedup(args) => dedup::run(&args),
         Command::Simulate(args) => simulate::run(args),
         Command::Init(args) => init::run(&args),

@@ -9,6 +9,7 @@ mod generate;
 mod inputs;
 mod install;
 mod novelty;
+mod report;
 mod secrets;
 mod support;
 mod tls;
