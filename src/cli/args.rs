@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use super::dedup::DedupArgs;
 use super::init::InitArgs;
 use super::models::ModelsArgs;
+use super::report::ReportArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::simulate::SimulateArgs;
 use crate::chat::ReasoningEffort;
@@ -41,6 +42,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Write the accepted tasks of a run; works while it runs
     Export(ExportArgs),
+    /// Write one HTML page about a run: money, rejections, novelty, variety, speed, samples
+    Report(ReportArgs),
     /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
     Dedup(Box<DedupArgs>),
     /// Search the price table: prices, limits and abilities of models

@@ -14,6 +14,7 @@ mod models;
 mod progress;
 mod reference;
 mod replay;
+mod report;
 mod shell;
 mod simulate;
 mod status;
@@ -37,6 +38,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Dedup(args) => dedup::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Simulate(args) => simulate::run(args),

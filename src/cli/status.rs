@@ -26,7 +26,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(dir: &RunDir) -> Result<Settings, CliError> {
+pub(super) fn settings(dir: &RunDir) -> Result<Settings, CliError> {
     Ok(pipeline::stored_settings(dir)?.unwrap_or_default())
 }
 
@@ -44,7 +44,8 @@ pub(super) fn write_summary(dir: &RunDir, report: &RunReport) -> Result<(), CliE
     Ok(file.commit()?)
 }
 
-fn report(
+/// What is told about every run.
+pub(super) fn report(
     dir: &RunDir,
     settings: &Settings,
     (state, stop_reason, message): (RunState, Option<StopReason>, Option<String>),

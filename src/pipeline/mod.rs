@@ -13,6 +13,7 @@ mod collector;
 mod dedup;
 mod endpoint;
 mod failure;
+mod figures;
 mod judge;
 mod lane;
 mod lookback;
@@ -31,6 +32,7 @@ pub use dedup::{
     dedup,
 };
 pub use failure::RunError;
+pub use figures::run_figures;
 pub use lookback::Lookback;
 pub use plan::Plan;
 pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};

@@ -1,5 +1,7 @@
 //! Reports: what a person or a script reads about a run.
 
+pub mod figures;
+mod html;
 mod json;
 mod numbers;
 mod text;
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use crate::summary::{RunState, StopReason, Summary};
 use crate::usd::Usd;
 
+pub use html::to_html;
 pub use json::to_json;
 pub use numbers::{count, duration};
 pub use text::to_text;

@@ -35,7 +35,8 @@ impl Lines {
     }
 }
 
-fn state(report: &RunReport) -> String {
+/// What became of the run, in a few words.
+pub(super) fn state(report: &RunReport) -> String {
     let text = match (report.state, report.stop_reason) {
         (RunState::Running, _) => "running",
         (RunState::Crashed, _) => "ended without a word; the same command goes on",

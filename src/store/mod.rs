@@ -12,6 +12,7 @@
 //! `responses.seq` column is the order of the journal, of which all verdicts are a function.
 
 mod error;
+mod figures;
 mod journal;
 mod reader;
 mod records;
@@ -22,6 +23,7 @@ mod tests;
 mod writer;
 
 pub use error::StoreError;
+pub use figures::{AttemptRow, CandidateRow, SessionSpan};
 pub use journal::{Journal, WriterThread};
 pub use reader::RunReader;
 pub use records::{

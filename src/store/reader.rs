@@ -42,7 +42,7 @@ impl RunReader {
         }
     }
 
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -96,11 +96,7 @@ impl RunReader {
     /// # Errors
     /// [`StoreError`] when the journal cannot be read.
     pub fn summary(&self) -> Result<Summary, StoreError> {
-        // One transaction, so that the figures belong together while the run goes on.
-        self.attempt(|connection| connection.execute_batch("BEGIN"))?;
-        let summary = self.attempt(read_summary);
-        self.attempt(|connection| connection.execute_batch("COMMIT"))?;
-        summary
+        self.snapshot(|| self.attempt(read_summary))
     }
 
     /// The number that the next attempt gets.

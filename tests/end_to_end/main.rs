@@ -11,6 +11,7 @@ mod install;
 mod models;
 mod novelty;
 mod providers;
+mod report;
 mod secrets;
 mod support;
 mod tls;
