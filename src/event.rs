@@ -1,6 +1,6 @@
 //! What happened to a candidate: the verdicts that a run stores and a report counts.
 
-use crate::task::{Candidate, TaskRef};
+use crate::task::{Candidate, OpenTask, TaskRef};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,6 +89,27 @@ pub struct Nearest {
     pub score: f64,
 }
 
+/// What became of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is an accepted task.
+    Accepted,
+    /// It is an instruction that passed and waits for its output.
+    Open,
+    /// It was turned away.
+    Rejected(Rejection),
+}
+
+impl Fate {
+    /// Why it was turned away, if it was.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Self::Rejected(rejection) => Some(rejection),
+            Self::Accepted | Self::Open => None,
+        }
+    }
+}
+
 /// One item of a response with its fate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
@@ -96,8 +117,10 @@ pub struct Verdict {
     pub item_index: u32,
     /// The item; for one that could not be parsed, the raw text is in `instruction`.
     pub candidate: Candidate,
-    /// `None`: accepted.
-    pub rejection: Option<Rejection>,
+    /// What became of it.
+    pub fate: Fate,
+    /// The open task whose output it is, when outputs are bought apart.
+    pub answers: Option<OpenTask>,
     /// The most similar task at that moment; `None` when novelty was not reached or nothing in the
     /// pool shares a token.
     pub nearest: Option<Nearest>,
@@ -106,6 +129,6 @@ pub struct Verdict {
 impl Verdict {
     /// Whether the item became an accepted task.
     pub fn accepted(&self) -> bool {
-        self.rejection.is_none()
+        self.fate == Fate::Accepted
     }
 }

@@ -122,6 +122,8 @@ impl PhaseTotals {
 pub struct Summary {
     /// Accepted tasks.
     pub accepted: u64,
+    /// Instructions that passed and wait for their outputs.
+    pub open_tasks: u64,
     /// Items rejected, by stage and rule.
     pub rejections: Rejections,
     /// Requests of which at least one attempt was sent.

@@ -130,17 +130,61 @@ pub struct Provenance {
     pub received_at_ms: i64,
     /// The most similar task in the pool at the time of acceptance, and its score.
     pub nearest: Option<(TaskRef, f64)>,
+    /// Where the instruction came from, when its output was bought apart; all of the above is then
+    /// about the output, except `examples` and `nearest`, and `cost_share` has a part of both.
+    pub instruction: Option<InstructionSource>,
 }
 
-/// A task in the pool: the n-th seed task of the file or the n-th accepted task, both from 0.
+/// Where an instruction came from whose output was bought apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstructionSource {
+    /// Index of the request for instructions, from 0, within the run.
+    pub request_index: u64,
+    /// Where the instruction stands in the journal.
+    pub place: OpenTask,
+}
+
+/// An open task: an instruction with its input whose output is bought apart, named by where the
+/// instruction stands in the journal. The name means the same task under any rules.
 ///
-/// Its text form is `seed:3` or `task:17`.
+/// Its text form is `12.3`: the item 3 (from 0) of the response 12 (from 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OpenTask {
+    /// Position of the response in the journal, from 1.
+    pub response_seq: u64,
+    /// Position of the item within its response, from 0.
+    pub item_index: u32,
+}
+
+impl fmt::Display for OpenTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.response_seq, self.item_index)
+    }
+}
+
+impl FromStr for OpenTask {
+    type Err = TaskRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = text.split_once('.').and_then(|(seq, item)| {
+            Some(Self { response_seq: seq.parse().ok()?, item_index: item.parse().ok()? })
+        });
+        parsed.ok_or_else(|| TaskRefError(text.to_owned()))
+    }
+}
+
+/// A task in the pool: the n-th seed task of the file, the n-th accepted task, or the n-th
+/// instruction of a run that buys outputs apart, all from 0.
+///
+/// Its text form is `seed:3`, `task:17` or `open:17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TaskRef {
     /// The n-th seed task, from 0.
     Seed(u64),
     /// The n-th accepted task, from 0.
     Accepted(u64),
+    /// The n-th instruction that passed the novelty check, from 0, whatever became of its output.
+    Open(u64),
 }
 
 impl fmt::Display for TaskRef {
@@ -148,13 +192,14 @@ impl fmt::Display for TaskRef {
         match self {
             Self::Seed(n) => write!(f, "seed:{n}"),
             Self::Accepted(n) => write!(f, "task:{n}"),
+            Self::Open(n) => write!(f, "open:{n}"),
         }
     }
 }
 
-/// The text is neither `seed:N` nor `task:N`.
+/// The text names no task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a task reference: expected seed:N or task:N")]
+#[error("`{0}` is not a task reference: expected seed:N, task:N, open:N or a place such as 12.3")]
 pub struct TaskRefError(String);
 
 impl FromStr for TaskRef {
@@ -166,6 +211,7 @@ impl FromStr for TaskRef {
             match kind {
                 "seed" => Some(Self::Seed(number)),
                 "task" => Some(Self::Accepted(number)),
+                "open" => Some(Self::Open(number)),
                 _ => None,
             }
         });
@@ -179,8 +225,14 @@ mod tests {
 
     #[test]
     fn task_refs_round_trip_through_text() {
-        for task in [TaskRef::Seed(0), TaskRef::Accepted(u64::MAX)] {
+        for task in [TaskRef::Seed(0), TaskRef::Accepted(u64::MAX), TaskRef::Open(7)] {
             assert_eq!(task.to_string().parse(), Ok(task));
+        }
+        let place = OpenTask { response_seq: 12, item_index: 3 };
+        assert_eq!(place.to_string(), "12.3");
+        assert_eq!("12.3".parse(), Ok(place));
+        for bad in ["", "12", "12.", ".3", "12.3.4", "12.-3"] {
+            assert!(bad.parse::<OpenTask>().is_err(), "{bad}");
         }
         for bad in ["", "seed", "seed:", "seed:-1", "pool:3", "task:x"] {
             assert!(bad.parse::<TaskRef>().is_err(), "{bad}");

@@ -12,7 +12,9 @@ use super::report::ReportArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::simulate::SimulateArgs;
 use crate::chat::ReasoningEffort;
-use crate::config::{Money, SIMULATED, Settings, check_similarity, provider_names};
+use crate::config::{
+    Money, PHASES, PhaseSettings, SIMULATED, Settings, check_similarity, provider_names,
+};
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
 use crate::novelty::SIMILARITIES;
@@ -81,6 +83,8 @@ pub(super) struct GenerateArgs {
     pub(super) format: String,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(super) responses: ResponsesArgs,
 }
 
 fn exporters() -> PossibleValuesParser {
@@ -134,7 +138,7 @@ macro_rules! settings_args {
 
         impl From<SettingsArgs> for Settings {
             fn from(args: SettingsArgs) -> Self {
-                Self { $($key: args.$key,)+ }
+                Self { $($key: args.$key,)+ ..Self::default() }
             }
         }
     };
@@ -207,6 +211,10 @@ settings_args! {
     /// Seconds for a whole attempt [default: 600]
     #[arg(long, value_name = "S", env = "INSTRUCTMILL_REQUEST_TIMEOUT", allow_negative_numbers = true)]
     request_timeout: (u64),
+    /// Ask for whole tasks, or for instructions first and for outputs of those that passed
+    /// [default: tasks]
+    #[arg(long, env = "INSTRUCTMILL_PHASES", value_parser = PossibleValuesParser::new(PHASES))]
+    phases: (String),
     /// The prompt template [default: json for chat models, alpaca for openai-completions]
     #[arg(long, env = "INSTRUCTMILL_TEMPLATE", value_parser = templates())]
     template: (String),
@@ -275,6 +283,70 @@ settings_args! {
     /// Faults of the simulated provider, such as 429:0.02,drop:0.01
     #[arg(long, value_name = "LIST", env = "INSTRUCTMILL_SIMULATED_FAULTS")]
     simulated_faults: (String),
+}
+
+/// The commonest settings of `[responses]`; the others stand in the configuration file.
+#[derive(Debug, Args)]
+pub(super) struct ResponsesArgs {
+    /// The model that writes the outputs of --phases instructions+responses [default: --model]
+    #[arg(
+        id = "responses_model",
+        long = "responses-model",
+        value_name = "MODEL",
+        env = "INSTRUCTMILL_RESPONSES_MODEL"
+    )]
+    model: Option<String>,
+    /// USD per million prompt tokens of --responses-model
+    #[arg(
+        id = "responses_price_in",
+        long = "responses-price-in",
+        value_name = "USD",
+        env = "INSTRUCTMILL_RESPONSES_PRICE_IN",
+        allow_hyphen_values = true
+    )]
+    price_in: Option<Money>,
+    /// USD per million output tokens of --responses-model
+    #[arg(
+        id = "responses_price_out",
+        long = "responses-price-out",
+        value_name = "USD",
+        env = "INSTRUCTMILL_RESPONSES_PRICE_OUT",
+        allow_hyphen_values = true
+    )]
+    price_out: Option<Money>,
+    /// Outputs asked for per request [default: 1]
+    #[arg(
+        id = "responses_tasks_per_request",
+        long = "responses-tasks-per-request",
+        value_name = "N",
+        env = "INSTRUCTMILL_RESPONSES_TASKS_PER_REQUEST",
+        allow_negative_numbers = true
+    )]
+    tasks_per_request: Option<u32>,
+    /// The most output tokens for one task [default: --max-output-tokens, or 2000]
+    #[arg(
+        id = "responses_max_output_tokens",
+        long = "responses-max-output-tokens",
+        value_name = "N",
+        env = "INSTRUCTMILL_RESPONSES_MAX_OUTPUT_TOKENS",
+        allow_negative_numbers = true
+    )]
+    max_output_tokens: Option<u32>,
+}
+
+impl From<ResponsesArgs> for Settings {
+    fn from(args: ResponsesArgs) -> Self {
+        let phase = PhaseSettings {
+            model: args.model,
+            price_in: args.price_in,
+            price_out: args.price_out,
+            tasks_per_request: args.tasks_per_request,
+            max_output_tokens: args.max_output_tokens,
+            ..PhaseSettings::default()
+        };
+        let responses = Some(phase).filter(|phase| *phase != PhaseSettings::default());
+        Self { responses, ..Self::default() }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -35,7 +35,7 @@ pub(super) fn write_export(
     if settings.provider.as_deref() == Some(SIMULATED) {
         say("SIMULATED: these tasks are made up. Do not train on them.");
     }
-    let model = settings.model.clone().unwrap_or_default();
+    let model = settings.output_model().unwrap_or_default().to_owned();
     let mut lookback = if with_similarity { Some(lookback(settings)?) } else { None };
     to_output(exporter(format)?, options, output, |rows| {
         let mut written = 0;

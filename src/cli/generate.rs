@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::status;
 use crate::config::{Environment, RunConfig, SIMULATED, Settings, read_settings};
 use crate::export::ExportOptions;
-use crate::pipeline::{self, Outcome, Plan, Prepared, Snapshot};
+use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
 use crate::summary::StopReason;
@@ -23,7 +23,7 @@ const INTERRUPTED: u8 = 130;
 const OTHER_FILES: u64 = 64;
 
 pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
-    let flags = Settings::from(args.settings);
+    let flags = Settings::from(args.settings).or(args.responses.into());
     let file = match &args.config {
         Some(path) => read_settings(path)?,
         None => Settings::default(),
@@ -38,7 +38,8 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     };
     let environment = Environment { get: &|name| std::env::var(name).ok() };
     let config = RunConfig::resolve(settings, environment)?;
-    allow_connections(config.pace.concurrency)?;
+    let outputs = config.responses.as_ref().map_or(0, |responses| responses.pace.concurrency);
+    allow_connections(config.pace.concurrency.saturating_add(outputs))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ask = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
     let Some(outcome) = runtime.block_on(generate(config, &dir, ask))? else {
@@ -141,44 +142,64 @@ fn describe(plan: &Plan, run: &Path) -> String {
     }
     let mut row = |label: &str, text: String| lines.push(format!("{label:<14} {text}"));
     row("run", run.display().to_string());
-    row("source", format!("{} · {}", plan.provider, plan.model));
-    row("price", price(plan));
+    let apis = plan.phases.iter().take(if plan.one_lane { 1 } else { plan.phases.len() });
+    let whose = |phase: &PhasePlan| {
+        if plan.one_lane { String::new() } else { format!("{}: ", phase.phase.as_str()) }
+    };
+    for phase in apis.clone() {
+        row("source", format!("{}{} · {}", whose(phase), phase.provider, phase.model));
+        row("price", price(phase));
+    }
     row("budget", budget(plan));
-    row("limits", limits(plan));
+    apis.for_each(|phase| row("limits", whose(phase) + &limits(phase)));
     let (accepted, target) = (count(plan.accepted), count(plan.target));
     let seeds = count(plan.seeds as u64);
     row("tasks", format!("{accepted} of {target} wanted are there; {seeds} seed tasks"));
-    let rule = format!("{} is a duplicate", plan.duplicates);
+    row("rules", rules(plan));
+    estimate(plan, row);
+    lines.join("\n")
+}
+
+fn rules(plan: &Plan) -> String {
     let benchmarks = match plan.benchmarks {
         0 => String::new(),
         texts => format!("; free of {} benchmark texts", count(texts as u64)),
     };
-    row("rules", format!("template {}; {rule}{benchmarks}", plan.template));
-    row(
-        "estimate",
-        format!(
-            "about {} requests, {} prompt and {} output tokens, {}, {}",
-            count(plan.requests),
-            count(plan.prompt_tokens),
-            count(plan.output_tokens),
-            plan.cost.display(2),
-            duration(plan.duration)
-        ),
-    );
-    lines.join("\n")
+    let phases = if plan.phases.len() > 1 { ", outputs apart" } else { "" };
+    format!("template {}{phases}; {} is a duplicate{benchmarks}", plan.template, plan.duplicates)
 }
 
-fn price(plan: &Plan) -> String {
-    if plan.price.is_free() {
+fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
+    let requests = |phase: &PhasePlan| {
+        format!(
+            "about {} requests, {} prompt and {} output tokens, {}",
+            count(phase.requests),
+            count(phase.prompt_tokens),
+            count(phase.output_tokens),
+            phase.cost.display(2),
+        )
+    };
+    let whole = duration(plan.duration());
+    if let [phase] = plan.phases.as_slice() {
+        return row("estimate", format!("{}, {whole}", requests(phase)));
+    }
+    row("estimate", format!("{}, {whole}", plan.cost().display(2)));
+    for phase in &plan.phases {
+        row(&format!("- {}", phase.phase.as_str()), requests(phase));
+    }
+}
+
+fn price(phase: &PhasePlan) -> String {
+    if phase.price.is_free() {
         return "free".to_owned();
     }
     let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
     format!(
         "{} in, {} out per million tokens\n{:<14} from {}",
-        per_million(plan.price.input),
-        per_million(plan.price.output),
+        per_million(phase.price.input),
+        per_million(phase.price.output),
         "",
-        plan.price_origin
+        phase.price_origin
     )
 }
 
@@ -189,21 +210,21 @@ fn budget(plan: &Plan) -> String {
     if !used.is_zero() {
         text = format!("{text}, {} of it used", used.display(4));
     }
-    if plan.cost > plan.money.left() {
+    if plan.cost() > plan.money.left() {
         text.push_str("; the estimate is higher: the run may stop short of the target");
     }
     text
 }
 
-fn limits(plan: &Plan) -> String {
+fn limits(phase: &PhasePlan) -> String {
     let limit = |limit: Option<u64>, what: &str| match limit {
         Some(limit) => format!("{} {what} a minute", count(limit)),
         None => format!("any number of {what}"),
     };
     format!(
         "{}, {}, {} at once",
-        limit(plan.limits.requests_per_minute, "requests"),
-        limit(plan.limits.tokens_per_minute, "tokens"),
-        plan.concurrency
+        limit(phase.limits.requests_per_minute, "requests"),
+        limit(phase.limits.tokens_per_minute, "tokens"),
+        phase.concurrency
     )
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::failure::say;
 use super::logs::bars;
 use crate::event::Stage;
-use crate::pipeline::{DedupProgress, Snapshot};
+use crate::pipeline::{DedupProgress, LaneSnapshot, Snapshot};
 use crate::report::{count, duration};
 
 /// How often a line is written where there is no terminal.
@@ -150,6 +150,9 @@ fn line(snapshot: &Snapshot) -> String {
 
 fn tasks(snapshot: &Snapshot) -> String {
     let mut text = format!("{}/{}", count(snapshot.summary.accepted), count(snapshot.target));
+    if snapshot.waiting > 0 {
+        text.push_str(&format!(", {} wait for outputs", count(snapshot.waiting as u64)));
+    }
     if let Some(reason) = snapshot.stopping {
         text.push_str(&format!(", stopping ({})", reason.as_str()));
     } else if let Some(remaining) = snapshot.remaining() {
@@ -177,18 +180,24 @@ fn money(snapshot: &Snapshot) -> String {
 }
 
 fn network(snapshot: &Snapshot) -> String {
-    if let Some(pause) = snapshot.paused_for {
-        return format!("paused for {} by the server's rate limit", duration(pause));
+    let lanes: Vec<String> = snapshot.lanes.iter().map(lane).collect();
+    lanes.join("; ")
+}
+
+fn lane(lane: &LaneSnapshot) -> String {
+    let phase = lane.phase.map_or(String::new(), |phase| format!("{}: ", phase.as_str()));
+    if let Some(pause) = lane.paused_for {
+        return format!("{phase}paused for {} by the server's rate limit", duration(pause));
     }
     let per_minute = |rate: u64, limit: Option<u64>, what: &str| match limit {
         Some(limit) => format!("{}/{} {what}/min", count(rate), count(limit)),
         None => format!("{} {what}/min", count(rate)),
     };
     format!(
-        "{} in flight, {}, {}",
-        snapshot.in_flight,
-        per_minute(snapshot.rates.requests, snapshot.limits.requests_per_minute, "requests"),
-        per_minute(snapshot.rates.tokens, snapshot.limits.tokens_per_minute, "tokens")
+        "{phase}{} in flight, {}, {}",
+        lane.in_flight,
+        per_minute(lane.rates.requests, lane.limits.requests_per_minute, "requests"),
+        per_minute(lane.rates.tokens, lane.limits.tokens_per_minute, "tokens")
     )
 }
 
@@ -210,6 +219,7 @@ fn rejected(snapshot: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Phase;
     use crate::summary::StopReason;
 
     #[test]
@@ -224,19 +234,25 @@ mod tests {
 
     #[test]
     fn one_line_says_it_all() {
-        let mut snapshot = Snapshot { target: 1_000, in_flight: 32, ..Snapshot::default() };
+        let mut lane = LaneSnapshot { in_flight: 32, ..LaneSnapshot::default() };
+        lane.rates.requests = 118;
+        lane.limits.requests_per_minute = Some(120);
+        let lanes = vec![lane.clone()];
+        let mut snapshot = Snapshot { target: 1_000, lanes, ..Snapshot::default() };
         snapshot.summary.accepted = 250;
         snapshot.summary.rejections.insert((Stage::Novelty, "rouge-l".into()), 40);
         snapshot.money.spent = "0.5".parse().unwrap();
         snapshot.money.reserved = "0.01".parse().unwrap();
         snapshot.money.budget = Some("5".parse().unwrap());
-        snapshot.rates.requests = 118;
-        snapshot.limits.requests_per_minute = Some(120);
         snapshot.elapsed = Duration::from_secs(25);
         insta::assert_snapshot!(line(&snapshot), @"accepted 250/1,000, 1m 15s to go · spent $0.5000 + $0.0100 reserved of $5.00, $2.00 at the target · 32 in flight, 118/120 requests/min, 0 tokens/min · rejected 40 · rouge-l 40");
         snapshot.stopping = Some(StopReason::Budget);
-        snapshot.paused_for = Some(Duration::from_secs(3));
-        insta::assert_snapshot!(tasks(&snapshot), @"250/1,000, stopping (budget)");
+        snapshot.waiting = 17;
+        snapshot.lanes[0].paused_for = Some(Duration::from_secs(3));
+        insta::assert_snapshot!(tasks(&snapshot), @"250/1,000, 17 wait for outputs, stopping (budget)");
         insta::assert_snapshot!(network(&snapshot), @"paused for 3.0s by the server's rate limit");
+        snapshot.lanes[0].phase = Some(Phase::Instructions);
+        snapshot.lanes.push(LaneSnapshot { phase: Some(Phase::Responses), ..lane });
+        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 32 in flight, 118/120 requests/min, 0 tokens/min");
     }
 }

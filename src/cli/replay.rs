@@ -20,7 +20,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     // A replay sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-replay".to_owned()) };
     let config = RunConfig::resolve(changed(args).or(begun), environment)?;
-    let mut comparison = Comparison::new(&reader, &config.model)?;
+    let mut comparison = Comparison::new(&reader, config.output_model())?;
     let totals = match &args.output {
         None => pipeline::replay::<CliError>(&config, &reader, |task| {
             comparison.compare(task);

@@ -104,6 +104,14 @@ pub enum ConfigError {
     /// The base URL.
     #[error("--base-url: {0}")]
     BaseUrl(#[from] BaseUrlError),
+    /// Something in the table of a phase, or what it takes from the settings above it.
+    #[error("in [{table}]: {source}")]
+    Phase {
+        /// The table's name.
+        table: &'static str,
+        /// What is wrong.
+        source: Box<Self>,
+    },
     /// The run began with other settings.
     #[error("the run began with other settings: {}", list(.0))]
     Changed(Vec<Change>),

@@ -7,6 +7,8 @@
 mod error;
 mod file;
 mod money;
+mod phase;
+mod phases;
 mod prices;
 mod resolve;
 mod settings;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use crate::benchmark::Benchmarks;
 use crate::chat::ReasoningEffort;
+use crate::event::Phase;
 use crate::filter::FilterSettings;
 use crate::ledger::Price;
 use crate::limit::Limits;
@@ -32,6 +35,7 @@ use crate::usd::Usd;
 pub use error::ConfigError;
 pub use file::{FileError, read_settings};
 pub use money::Money;
+pub use phase::{PHASES, PhaseSettings, TWO_PHASES};
 pub use resolve::{Environment, SIMULATED, check_similarity, provider_names};
 pub use settings::{Change, Settings};
 
@@ -69,8 +73,96 @@ pub struct RunConfig {
     pub rules: Rules,
     /// How fast requests may leave.
     pub pace: Pace,
+    /// The version of the API, where it has versions.
+    pub api_version: Option<String>,
+    /// Where outputs are bought, when they are bought apart; `request` is then for instructions.
+    pub responses: Option<ResponsesConfig>,
     /// The settings that lead to this configuration, every one of them given.
     pub settings: Settings,
+}
+
+/// How outputs are bought for instructions that passed.
+#[derive(Debug)]
+pub struct ResponsesConfig {
+    /// Where the completions come from.
+    pub source: Source,
+    /// The version of the API, where it has versions.
+    pub api_version: Option<String>,
+    /// The model's name as the server knows it.
+    pub model: String,
+    /// What tokens cost.
+    pub price: Price,
+    /// Where the price comes from, for people.
+    pub price_origin: String,
+    /// How fast requests may leave.
+    pub pace: Pace,
+    /// Whether these requests and those for instructions share API, model and limits.
+    pub same_lane: bool,
+    /// Outputs asked for per request.
+    pub tasks_per_request: u32,
+    /// The most output tokens for one task.
+    pub max_output_tokens: u32,
+    /// Sampling temperature.
+    pub temperature: f64,
+    /// Nucleus sampling mass.
+    pub top_p: f64,
+    /// How much the model reasons; `None` leaves the server's default.
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// What the model's API takes.
+    pub quirks: Quirks,
+    /// Standing instructions in place of the program's own.
+    pub system: Option<String>,
+}
+
+/// One API of a run: what a request to it needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Api<'a> {
+    /// Where the completions come from.
+    pub source: &'a Source,
+    /// The version of the API, where it has versions.
+    pub version: Option<&'a str>,
+    /// The model's name as the server knows it.
+    pub model: &'a str,
+    /// What tokens cost.
+    pub price: &'a Price,
+    /// How fast requests may leave.
+    pub pace: &'a Pace,
+    /// What the model's API takes.
+    pub quirks: Quirks,
+}
+
+impl RunConfig {
+    /// What requests ask for first: whole tasks or instructions.
+    pub fn first_phase(&self) -> Phase {
+        if self.responses.is_some() { Phase::Instructions } else { Phase::Tasks }
+    }
+
+    /// The API that requests of a phase go to.
+    pub fn api(&self, phase: Phase) -> Api<'_> {
+        match (&self.responses, phase) {
+            (Some(outputs), Phase::Responses) => Api {
+                source: &outputs.source,
+                version: outputs.api_version.as_deref(),
+                model: &outputs.model,
+                price: &outputs.price,
+                pace: &outputs.pace,
+                quirks: outputs.quirks,
+            },
+            _ => Api {
+                source: &self.source,
+                version: self.api_version.as_deref(),
+                model: &self.model,
+                price: &self.price,
+                pace: &self.pace,
+                quirks: self.request.quirks,
+            },
+        }
+    }
+
+    /// The model that writes the outputs.
+    pub fn output_model(&self) -> &str {
+        self.api(Phase::Responses).model
+    }
 }
 
 /// Where the completions come from.
@@ -114,6 +206,8 @@ impl Source {
 pub struct RequestConfig {
     /// Renders prompts and reads completions.
     pub template: &'static dyn Template,
+    /// Standing instructions in place of the template's own.
+    pub system: Option<String>,
     /// In-context examples per request.
     pub num_examples: usize,
     /// How many of them are accepted tasks, as far as there are any.

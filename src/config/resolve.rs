@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::suggestion;
-use super::prices::{self, Priced, REHEARSED_MODEL};
-use super::{ConfigError, Money, Pace, RequestConfig, Rules, RunConfig, Settings, Source, source};
+use super::phases;
+use super::prices::{Priced, REHEARSED_MODEL};
+use super::{
+    ConfigError, Money, Pace, RequestConfig, ResponsesConfig, Rules, RunConfig, Settings, Source,
+};
 use crate::benchmark::Benchmarks;
-use crate::chat::{ModelTraits, ReasoningEffort};
+use crate::chat::ReasoningEffort;
 use crate::filter::{FilterChain, FilterSettings};
 use crate::limit::Limits;
 use crate::novelty::{Combination, CombinationError};
@@ -59,16 +62,12 @@ impl RunConfig {
         mut settings: Settings,
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
-        let table = prices::table(&settings)?;
-        let source = source::find(&mut settings, &table, environment)?;
         let seeds = seeds(&settings)?;
-        let model = model(&mut settings, &source)?;
-        let priced = prices::find(&settings, &table, &source, price_name(&model, &source))?;
-        let budget = budget(&mut settings, &priced, &model, &source)?;
-        let request = request(&mut settings, &source, &priced)?;
+        let (first, responses) = phases::resolve(&mut settings, environment)?;
+        let budget = budget(&mut settings, &first, responses.as_ref())?;
+        let phases::First { source, model, priced, request, pace, api_version } = first;
         pool::ensure_enough(&seeds.tasks, request.num_examples)?;
         let rules = rules(&mut settings, request.template, &seeds)?;
-        let pace = pace(&mut settings, &source)?;
         let target = at_least_one("target", *settings.target.get_or_insert(DEFAULT_TARGET))?;
         if let Some(max) = settings.max_requests {
             at_least_one("max-requests", max)?;
@@ -88,6 +87,8 @@ impl RunConfig {
             rules,
             pace,
             source,
+            api_version,
+            responses,
             settings,
         })
     }
@@ -101,7 +102,7 @@ fn at_least_one(flag: &'static str, number: u64) -> Result<u64, ConfigError> {
     if number == 0 { Err(value(flag, "must be at least 1")) } else { Ok(number) }
 }
 
-fn within<T: PartialOrd + std::fmt::Display + Copy>(
+pub(super) fn within<T: PartialOrd + std::fmt::Display + Copy>(
     flag: &'static str,
     number: T,
     low: T,
@@ -125,7 +126,7 @@ fn seeds(settings: &Settings) -> Result<SeedFile, ConfigError> {
     })
 }
 
-fn model(settings: &mut Settings, source: &Source) -> Result<String, ConfigError> {
+pub(super) fn model(settings: &mut Settings, source: &Source) -> Result<String, ConfigError> {
     if source.is_simulated() {
         return Ok(settings.model.get_or_insert_with(|| SIMULATED.to_owned()).clone());
     }
@@ -136,32 +137,38 @@ fn model(settings: &mut Settings, source: &Source) -> Result<String, ConfigError
 }
 
 /// A simulated run without a model's name rehearses at a cheap model's price.
-fn price_name<'a>(model: &'a str, source: &Source) -> &'a str {
+pub(super) fn price_name<'a>(model: &'a str, source: &Source) -> &'a str {
     if source.is_simulated() && model == SIMULATED { REHEARSED_MODEL } else { model }
 }
 
 fn budget(
     settings: &mut Settings,
-    priced: &Priced,
-    model: &str,
-    source: &Source,
+    first: &phases::First,
+    responses: Option<&ResponsesConfig>,
 ) -> Result<Option<Usd>, ConfigError> {
-    let default = source.is_simulated().then(|| SIMULATED_BUDGET.parse().ok().map(Money)).flatten();
+    let simulated =
+        first.source.is_simulated() && responses.is_none_or(|r| r.source.is_simulated());
+    let default = simulated.then(|| SIMULATED_BUDGET.parse().ok().map(Money)).flatten();
     settings.budget = settings.budget.or(default);
-    match settings.budget {
-        None if priced.price.is_free() => Ok(None),
-        None => Err(ConfigError::NoBudget { model: model.to_owned() }),
-        Some(Money(budget)) if budget.is_zero() && !priced.price.is_free() => {
+    let costly = match responses {
+        _ if !first.priced.price.is_free() => Some(&first.model),
+        Some(outputs) if !outputs.price.is_free() => Some(&outputs.model),
+        _ => None,
+    };
+    match (settings.budget, costly) {
+        (None, None) => Ok(None),
+        (None, Some(model)) => Err(ConfigError::NoBudget { model: model.clone() }),
+        (Some(Money(budget)), Some(_)) if budget.is_zero() => {
             Err(value("budget", "a budget of 0 buys nothing: give an amount in USD"))
         }
-        Some(Money(budget)) if MAX_BUDGET.parse().is_ok_and(|max: Usd| budget > max) => {
+        (Some(Money(budget)), _) if MAX_BUDGET.parse().is_ok_and(|max: Usd| budget > max) => {
             Err(value("budget", format!("{budget} USD is more than the {MAX_BUDGET} allowed")))
         }
-        Some(Money(budget)) => Ok(Some(budget)),
+        (Some(Money(budget)), _) => Ok(Some(budget)),
     }
 }
 
-fn request(
+pub(super) fn request(
     settings: &mut Settings,
     source: &Source,
     priced: &Priced,
@@ -172,6 +179,7 @@ fn request(
     let name = settings.template.get_or_insert_with(|| default.to_owned()).clone();
     let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name()).collect();
     let template = template::by_name(&name).ok_or_else(|| unknown("template", &name, &names))?;
+    let template = phases::of_template(settings, template)?;
     let defaults = template.defaults();
 
     let num_examples = settings.num_examples.get_or_insert(narrow(defaults.num_examples));
@@ -181,15 +189,14 @@ fn request(
     let temperature = settings.temperature.get_or_insert(defaults.temperature);
     let temperature = within("temperature", *temperature, 0.0, 2.0)?;
     let top_p = within("top-p", *settings.top_p.get_or_insert(defaults.top_p), 0.0, 1.0)?;
-    let facts = priced.facts.as_ref();
-    let most = facts.and_then(|facts| facts.max_output_tokens).map_or(u32::MAX, narrow);
+    let most = most_output_tokens(priced);
     let tokens = settings.max_output_tokens.get_or_insert(defaults.max_output_tokens.min(most));
     let max_output_tokens = within("max-output-tokens", *tokens, 16, most)?;
     let reasoning_effort = effort(settings)?;
-    let traits = facts.map(|facts| facts.traits).unwrap_or_default();
-    let quirks = quirks(settings, source, &traits, reasoning_effort);
+    let quirks = quirks(settings, source, priced, reasoning_effort);
     Ok(RequestConfig {
         template,
+        system: None,
         num_examples: num_examples as usize,
         accepted_examples: defaults.accepted_examples.min(num_examples as usize),
         tasks_per_request,
@@ -202,7 +209,7 @@ fn request(
     })
 }
 
-fn effort(settings: &Settings) -> Result<Option<ReasoningEffort>, ConfigError> {
+pub(super) fn effort(settings: &Settings) -> Result<Option<ReasoningEffort>, ConfigError> {
     let Some(name) = settings.reasoning_effort.as_deref() else { return Ok(None) };
     let known = ReasoningEffort::ALL.map(ReasoningEffort::as_str);
     ReasoningEffort::by_name(name)
@@ -211,15 +218,16 @@ fn effort(settings: &Settings) -> Result<Option<ReasoningEffort>, ConfigError> {
 }
 
 /// What the API takes: by the settings, else by what is known of provider and model.
-fn quirks(
+pub(super) fn quirks(
     settings: &Settings,
     source: &Source,
-    model: &ModelTraits,
+    priced: &Priced,
     effort: Option<ReasoningEffort>,
 ) -> Quirks {
+    let model = priced.facts.as_ref().map(|facts| facts.traits).unwrap_or_default();
     let known = match source {
         Source::Simulated { .. } => Quirks::COMMON,
-        Source::Api { provider, .. } => provider.quirks(model, effort),
+        Source::Api { provider, .. } => provider.quirks(&model, effort),
     };
     Quirks {
         max_completion_tokens: settings
@@ -232,7 +240,13 @@ fn quirks(
     }
 }
 
-fn narrow<T: TryInto<u32>>(number: T) -> u32 {
+/// The most output tokens that the model writes.
+pub(super) fn most_output_tokens(priced: &Priced) -> u32 {
+    let facts = priced.facts.as_ref();
+    facts.and_then(|facts| facts.max_output_tokens).map_or(u32::MAX, narrow)
+}
+
+pub(super) fn narrow<T: TryInto<u32>>(number: T) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
 }
 
@@ -249,6 +263,7 @@ fn rules(
     let compared = settings.compare.get_or_insert_with(|| "instruction".to_owned());
     let compared = Compared::by_name(compared)
         .ok_or_else(|| unknown("compare", compared, &Compared::ALL.map(Compared::name)))?;
+    phases::check_compared(settings, compared)?;
     let record_nearest = *settings.record_nearest.get_or_insert(false);
     let has = |name| duplicates.parts().iter().any(|part| part.similarity.name() == name);
     let originals = FilterSettings::default();
@@ -293,7 +308,7 @@ pub fn check_similarity(text: &str) -> Result<String, CombinationError> {
     Combination::parse(text, None).map(|_| text.to_owned())
 }
 
-fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, ConfigError> {
+pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, ConfigError> {
     for (flag, limit) in [("rpm", settings.rpm), ("tpm", settings.tpm)] {
         if limit == Some(0) {
             return Err(value(flag, "0 would send nothing: leave it out for no limit"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::money::Money;
+use super::phase::PhaseSettings;
 
 /// Defines the settings once: the struct, the list of its keys, and how two layers are merged.
 macro_rules! settings {
@@ -29,10 +30,21 @@ macro_rules! settings {
             #[must_use]
             pub fn or(self, other: Self) -> Self {
                 let other = other.with_threshold_for(self.similarity.as_deref());
-                Self { $($key: self.$key.or(other.$key),)+ }
+                let instructions = either(self.instructions.as_ref(), other.instructions.as_ref());
+                let responses = either(self.responses.as_ref(), other.responses.as_ref());
+                let merged = Self { $($key: self.$key.or(other.$key),)+ };
+                Self { instructions, responses, ..merged }
             }
         }
     };
+}
+
+/// Both tables as one: what the first leaves open, the second says.
+fn either(first: Option<&PhaseSettings>, second: Option<&PhaseSettings>) -> Option<PhaseSettings> {
+    match (first.cloned(), second.cloned()) {
+        (Some(first), Some(second)) => Some(first.or(second)),
+        (first, second) => first.or(second),
+    }
 }
 
 settings! {
@@ -82,6 +94,12 @@ settings! {
     read_timeout: u64,
     /// Seconds for a whole attempt.
     request_timeout: u64,
+    /// What requests ask for: `tasks`, or `instructions+responses`.
+    phases: String,
+    /// What is said of requests for instructions alone.
+    instructions: PhaseSettings,
+    /// What is said of requests for outputs alone.
+    responses: PhaseSettings,
     /// The prompt template: `json` or `alpaca`.
     template: String,
     /// In-context examples per request.
@@ -142,6 +160,7 @@ const FIXED: &[&str] = &[
     "price_in",
     "price_out",
     "price_model",
+    "phases",
     "template",
     "num_examples",
     "tasks_per_request",
@@ -158,11 +177,14 @@ const FIXED: &[&str] = &[
     "keywords",
 ];
 
+/// Of a phase, what its tasks follow from beside that.
+const FIXED_SYSTEM: &str = "system";
+
 /// A setting that differs from what a run began with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The setting's key.
-    pub key: &'static str,
+    /// The setting's key, behind its table's name and a dot in a table.
+    pub key: String,
     /// Its value when the run began.
     pub before: String,
     /// The value asked for now.
@@ -176,11 +198,24 @@ impl Settings {
         let show = |value: Option<&serde_json::Value>| {
             value.map_or_else(|| "unset".to_owned(), ToString::to_string)
         };
-        FIXED
-            .iter()
-            .filter(|key| before.get(**key) != now.get(**key))
-            .map(|key| Change { key, before: show(before.get(*key)), now: show(now.get(*key)) })
+        let at_top = FIXED.iter().map(|key| ((*key).to_owned(), format!("/{key}")));
+        let in_tables = ["instructions", "responses"].into_iter().flat_map(|table| {
+            let of_phase = FIXED.iter().filter(|key| PhaseSettings::KEYS.contains(key));
+            let keys = of_phase.chain([&FIXED_SYSTEM]);
+            keys.map(move |key| (format!("{table}.{key}"), format!("/{table}/{key}")))
+        });
+        at_top
+            .chain(in_tables)
+            .map(|(key, place)| (key, before.pointer(&place), now.pointer(&place)))
+            .filter(|(_, before, now)| before != now)
+            .map(|(key, before, now)| Change { key, before: show(before), now: show(now) })
             .collect()
+    }
+
+    /// The model that writes the outputs.
+    pub fn output_model(&self) -> Option<&str> {
+        let own = self.responses.as_ref().and_then(|phase| phase.model.as_deref());
+        own.or(self.model.as_deref())
     }
 
     /// Without a threshold that was meant for another similarity than the one chosen since, or that
@@ -248,10 +283,30 @@ mod tests {
     }
 
     #[test]
+    fn tables_are_merged_and_compared_by_their_keys() {
+        let table = |model: Option<&str>, rpm| PhaseSettings {
+            model: model.map(str::to_owned),
+            rpm,
+            ..PhaseSettings::default()
+        };
+        let flags = Settings { responses: Some(table(Some("a"), None)), ..Settings::default() };
+        let file = Settings { responses: Some(table(Some("b"), Some(5))), ..Settings::default() };
+        let merged = flags.or(file.clone());
+        assert_eq!(merged.responses, Some(table(Some("a"), Some(5))));
+        let changes = merged.changes_since(&file);
+        assert_eq!(changes.len(), 1);
+        assert_eq!(
+            (changes[0].key.as_str(), changes[0].now.as_str()),
+            ("responses.model", "\"a\"")
+        );
+        assert_eq!(merged.output_model(), Some("a"));
+    }
+
+    #[test]
     fn only_what_the_tasks_depend_on_is_fixed() {
         let begun = Settings { threshold: Some(0.7), target: Some(10), ..Settings::default() };
         let now = Settings { threshold: Some(0.8), target: Some(20), ..Settings::default() };
-        let change = Change { key: "threshold", before: "0.7".into(), now: "0.8".into() };
+        let change = Change { key: "threshold".into(), before: "0.7".into(), now: "0.8".into() };
         assert_eq!(now.changes_since(&begun), [change]);
     }
 }

@@ -216,3 +216,68 @@ fn what_is_known_of_a_model_can_be_overruled() {
     assert!(said.sampling && !said.system_messages);
     assert!(!said.max_completion_tokens && !said.response_schema);
 }
+
+fn two_phases(table: PhaseSettings) -> Settings {
+    let phases = Some(TWO_PHASES.to_owned());
+    Settings { phases, responses: Some(table), ..real() }
+}
+
+#[test]
+fn two_phases_of_one_model_share_a_lane_and_its_limits() {
+    let key = Some("sk-test-0123456789");
+    let config = resolve_with(two_phases(PhaseSettings::default()), key).unwrap();
+    let responses = config.responses.as_ref().unwrap();
+    assert!(responses.same_lane);
+    assert_eq!((responses.tasks_per_request, responses.max_output_tokens), (1, 2_000));
+    assert_eq!((config.request.tasks_per_request, config.request.max_output_tokens), (20, 4_000));
+
+    let apart = PhaseSettings { rpm: Some(10), ..PhaseSettings::default() };
+    let config = resolve_with(two_phases(apart), key).unwrap();
+    assert!(!config.responses.as_ref().unwrap().same_lane);
+    assert_eq!(config.pace.limits.requests_per_minute, None);
+}
+
+#[test]
+fn a_stronger_model_writes_the_outputs_at_its_own_price() {
+    let key = Some("sk-test-0123456789");
+    let strong = PhaseSettings { model: Some("gpt-4o".into()), ..PhaseSettings::default() };
+    let config = resolve_with(two_phases(strong), key).unwrap();
+    assert_eq!((config.model.as_str(), config.output_model()), ("gpt-4o-mini", "gpt-4o"));
+    assert!(config.api(Phase::Responses).price.output > config.price.output);
+    assert_eq!(config.api(Phase::Instructions).price.output, config.price.output);
+}
+
+/// What a run stores leads to the same configuration when it goes on.
+#[test]
+fn two_phases_resolve_to_themselves() {
+    let key = Some("sk-test-0123456789");
+    let table = PhaseSettings {
+        model: Some("gpt-4o".into()),
+        system: Some("Be brief.".into()),
+        ..PhaseSettings::default()
+    };
+    let instructions = PhaseSettings { temperature: Some(1.2), ..PhaseSettings::default() };
+    let said = Settings { instructions: Some(instructions), ..two_phases(table) };
+    let first = resolve_with(said.clone(), key).unwrap();
+    let again = resolve_with(said.or(first.settings.clone()), key).unwrap();
+    assert_eq!(again.settings, first.settings);
+    assert_eq!(again.settings.changes_since(&first.settings), []);
+    let alone = resolve_with(first.settings.clone(), key).unwrap();
+    assert_eq!(alone.settings, first.settings);
+    assert!((alone.request.temperature - 1.2).abs() < 1e-9);
+    assert_eq!(first.settings.temperature, None);
+}
+
+#[test]
+fn mistakes_in_a_table_name_it() {
+    let key = Some("sk-test-0123456789");
+    let error = |table| resolve_with(two_phases(table), key).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        error(PhaseSettings { max_output_tokens: Some(5), ..PhaseSettings::default() }),
+        @"in [responses]: --max-output-tokens: 5 is not between 16 and 16384"
+    );
+    insta::assert_snapshot!(
+        error(PhaseSettings { tasks_per_request: Some(100), ..PhaseSettings::default() }),
+        @"in [responses]: --tasks-per-request: 100 outputs of 2000 tokens are more than the 16384 that the model writes in one answer"
+    );
+}

@@ -38,6 +38,7 @@ pub struct ExportOptions {
     /// | `cost_usd` | this task's part of the cost of its response, in US dollars, as a decimal number in a text |
     /// | `received_at` | when the response arrived, in RFC 3339 with milliseconds, UTC |
     /// | `nearest` | `task` and `score` (0.0 to 1.0) of the most similar task in the pool at that time; `null` when none shares a word or the run did not `record_nearest` |
+    /// | `instruction` | `request`, `response` and `item` that brought the instruction, when the output was bought apart; the others are then about the output, but for `examples` and `nearest`, and `cost_usd` has a part of both |
     pub with_provenance: bool,
 }
 

@@ -64,6 +64,15 @@ pub(super) struct ProvenanceRow<'a> {
     /// `null` for a time outside of the years -9999 to 9999.
     received_at: Option<String>,
     nearest: Option<NearestRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instruction: Option<InstructionRow>,
+}
+
+#[derive(Serialize)]
+struct InstructionRow {
+    request: u64,
+    response: u64,
+    item: u32,
 }
 
 #[derive(Serialize)]
@@ -85,6 +94,11 @@ impl<'a> ProvenanceRow<'a> {
             cost_usd: from.cost_share.to_string(),
             received_at: rfc3339(from.received_at_ms),
             nearest: from.nearest.map(|(task, score)| NearestRow { task: task.to_string(), score }),
+            instruction: from.instruction.map(|source| InstructionRow {
+                request: source.request_index,
+                response: source.place.response_seq,
+                item: source.place.item_index,
+            }),
         }
     }
 }

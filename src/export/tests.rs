@@ -53,6 +53,7 @@ fn with_provenance() -> AcceptedTask {
         cost_share: Usd::from_pico(123_000_000),
         received_at_ms: 1_700_000_000_000,
         nearest: Some((TaskRef::Seed(5), 0.42)),
+        instruction: None,
     };
     task
 }

@@ -32,6 +32,15 @@ fn rule_if(applies: bool, rule: impl Rule + 'static) -> Built {
     Ok(applies.then(|| Box::new(rule) as Box<dyn Rule>))
 }
 
+/// The part of a candidate that a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The instruction.
+    Instruction,
+    /// The output, alone or beside the input.
+    Output,
+}
+
 /// A rule as users know it.
 #[derive(Debug, Clone, Copy)]
 pub struct Filter {
@@ -39,6 +48,8 @@ pub struct Filter {
     pub name: &'static str,
     /// One line for `--help`.
     pub about: &'static str,
+    /// The part of a candidate that it is about.
+    pub part: Part,
     build: fn(&FilterSettings) -> Built,
 }
 
@@ -48,51 +59,61 @@ pub static FILTERS: &[Filter] = &[
     Filter {
         name: "too_short",
         about: "the instruction has fewer words than the minimum",
+        part: Part::Instruction,
         build: length::too_short,
     },
     Filter {
         name: "too_long",
         about: "the instruction has more words than the maximum",
+        part: Part::Instruction,
         build: length::too_long,
     },
     Filter {
         name: "keyword",
         about: "the instruction names something a text model cannot see or make, such as an image",
+        part: Part::Instruction,
         build: keyword::keyword,
     },
     Filter {
         name: "write_a_program",
         about: "the instruction begins with \"Write a program\"",
+        part: Part::Instruction,
         build: opening::write_a_program,
     },
     Filter {
         name: "starts_with_punctuation",
         about: "the instruction begins with ASCII punctuation",
+        part: Part::Instruction,
         build: opening::starts_with_punctuation,
     },
     Filter {
         name: "starts_with_non_ascii",
         about: "the instruction begins with a character outside ASCII",
+        part: Part::Instruction,
         build: opening::starts_with_non_ascii,
     },
     Filter {
         name: "empty_output",
         about: "the output is empty or blank",
+        part: Part::Output,
         build: content::empty_output,
     },
     Filter {
         name: "output_equals_input",
         about: "the output repeats the input",
+        part: Part::Output,
         build: content::output_equals_input,
     },
     Filter {
         name: "refusal",
         about: "the output begins by declining the task or speaking as a language model",
+        part: Part::Output,
         build: refusal::refusal,
     },
     Filter {
         name: "placeholder",
         about: "the output has an unfilled placeholder, such as \"[Your Name]\"",
+        part: Part::Output,
         build: placeholder::placeholder,
     },
 ];
@@ -176,7 +197,7 @@ fn hint(suggestion: Option<&str>) -> String {
 /// The rules that apply, in order.
 #[derive(Debug)]
 pub struct FilterChain {
-    rules: Vec<(&'static str, Box<dyn Rule>)>,
+    rules: Vec<(&'static Filter, Box<dyn Rule>)>,
 }
 
 impl FilterChain {
@@ -199,7 +220,7 @@ impl FilterChain {
             let rule = (filter.build)(settings)?;
             let disabled = settings.disabled.iter().any(|name| name == filter.name);
             if let (Some(rule), false) = (rule, disabled) {
-                rules.push((filter.name, rule));
+                rules.push((filter, rule));
             }
         }
         Ok(Self { rules })
@@ -211,10 +232,27 @@ impl FilterChain {
     ///
     /// The first rule that the candidate meets, and what met it.
     pub fn check(&self, candidate: &Candidate) -> Result<(), Rejection> {
-        let met = self
-            .rules
-            .iter()
-            .find_map(|(name, rule)| rule.check(candidate).map(|detail| (*name, detail)));
+        self.check_where(candidate, |_| true)
+    }
+
+    /// Applies the rules on one part, in order.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the candidate meets, and what met it.
+    pub fn check_part(&self, part: Part, candidate: &Candidate) -> Result<(), Rejection> {
+        self.check_where(candidate, |filter| filter.part == part)
+    }
+
+    fn check_where(
+        &self,
+        candidate: &Candidate,
+        applies: impl Fn(&Filter) -> bool,
+    ) -> Result<(), Rejection> {
+        let met =
+            self.rules.iter().filter(|(filter, _)| applies(filter)).find_map(|(filter, rule)| {
+                rule.check(candidate).map(|detail| (filter.name, detail))
+            });
         match met {
             Some((rule, detail)) => Err(Rejection { stage: Stage::Filter, rule, detail }),
             None => Ok(()),
@@ -223,7 +261,7 @@ impl FilterChain {
 
     /// The names of the rules that apply, in order.
     pub fn rules(&self) -> Vec<&'static str> {
-        self.rules.iter().map(|(name, _)| *name).collect()
+        self.rules.iter().map(|(filter, _)| filter.name).collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! The account: what is spent, reserved and unconfirmed, against the budget.
+//! The account: what is spent, reserved and unconfirmed, against the budget, and what is kept back
+//! for requests that others bring about.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +16,8 @@ pub struct Totals {
     pub reserved: Usd,
     /// Worst-case cost of attempts whose outcome is unknown.
     pub unconfirmed: Usd,
+    /// Of what is left, the part kept back for requests that earlier ones bring about.
+    pub earmarked: Usd,
 }
 
 impl Totals {
@@ -23,9 +26,14 @@ impl Totals {
         self.spent.saturating_add(self.reserved).saturating_add(self.unconfirmed)
     }
 
-    /// What may still be reserved; [`Usd::MAX`] without a budget.
+    /// What is not committed; [`Usd::MAX`] without a budget.
     pub fn left(&self) -> Usd {
         self.budget.map_or(Usd::MAX, |budget| budget.saturating_sub(self.committed()))
+    }
+
+    /// What anyone may reserve: what is left and not earmarked.
+    pub fn free(&self) -> Usd {
+        self.left().saturating_sub(self.earmarked)
     }
 }
 
@@ -49,7 +57,7 @@ pub struct Ledger {
 impl Ledger {
     /// Opens an account with what earlier sessions of the run spent and could not confirm.
     pub fn open(budget: Option<Usd>, spent: Usd, unconfirmed: Usd) -> Self {
-        let totals = Totals { budget, spent, reserved: Usd::ZERO, unconfirmed };
+        let totals = Totals { budget, spent, unconfirmed, ..Totals::default() };
         Self { account: Arc::new(Mutex::new(totals)) }
     }
 
@@ -61,14 +69,77 @@ impl Ledger {
     /// Sets aside the worst-case cost of an attempt.
     ///
     /// # Errors
-    /// [`BudgetReached`] when the budget does not hold it; nothing changes then.
+    /// [`BudgetReached`] when the budget does not hold it beside what is earmarked; nothing changes
+    /// then.
     pub fn reserve(&self, worst_case: Usd) -> Result<Reservation, BudgetReached> {
+        self.reserve_between(worst_case, Usd::ZERO, Usd::ZERO)
+    }
+
+    /// Sets aside the worst-case cost of an attempt, and keeps `earmark` back for the requests that
+    /// its answer will bring about.
+    ///
+    /// # Errors
+    /// [`BudgetReached`] when the budget does not hold both beside what is earmarked already;
+    /// nothing changes then.
+    pub fn reserve_and_earmark(
+        &self,
+        worst_case: Usd,
+        earmark: Usd,
+    ) -> Result<Reservation, BudgetReached> {
+        self.reserve_between(worst_case, Usd::ZERO, earmark)
+    }
+
+    /// Sets aside the worst-case cost of an attempt for which `earmark` is kept back. With an
+    /// earmark of at least the worst case this cannot fail, unless an answer was billed above its
+    /// worst case.
+    ///
+    /// # Errors
+    /// [`BudgetReached`] when earmark and free money together do not hold it; nothing changes then.
+    pub fn reserve_earmarked(
+        &self,
+        worst_case: Usd,
+        earmark: Usd,
+    ) -> Result<Reservation, BudgetReached> {
+        self.reserve_between(worst_case, earmark, Usd::ZERO)
+    }
+
+    /// Gives back an earmark and keeps `parts` back in its place, one after the other, as far as
+    /// the money goes. Returns how many of them are kept back.
+    pub fn split_earmark(&self, earmark: Usd, parts: &[Usd]) -> usize {
         let mut account = self.lock();
-        let left = account.left();
-        if worst_case > left {
-            return Err(BudgetReached { needed: worst_case, left });
+        account.earmarked = account.earmarked.saturating_sub(earmark);
+        for (kept, part) in parts.iter().enumerate() {
+            if *part > account.free() {
+                return kept;
+            }
+            account.earmarked = account.earmarked.saturating_add(*part);
         }
-        account.reserved = account.reserved.saturating_add(worst_case);
+        parts.len()
+    }
+
+    /// Gives back an earmark that nobody will need.
+    pub fn release_earmark(&self, earmark: Usd) {
+        self.split_earmark(earmark, &[]);
+    }
+
+    /// One step for everybody else: `released` is no longer earmarked, `earmark` is, and the worst
+    /// case is set aside.
+    fn reserve_between(
+        &self,
+        worst_case: Usd,
+        released: Usd,
+        earmark: Usd,
+    ) -> Result<Reservation, BudgetReached> {
+        let mut account = self.lock();
+        let mut after = *account;
+        after.earmarked = after.earmarked.saturating_sub(released);
+        let (left, needed) = (after.free(), worst_case.saturating_add(earmark));
+        if needed > left {
+            return Err(BudgetReached { needed, left });
+        }
+        after.reserved = after.reserved.saturating_add(worst_case);
+        after.earmarked = after.earmarked.saturating_add(earmark);
+        *account = after;
         drop(account);
         Ok(Reservation { ledger: self.clone(), amount: worst_case, sent: false })
     }
@@ -147,155 +218,6 @@ impl Drop for Reservation {
         Ledger::take_back(&mut account, self.amount);
         if self.sent {
             account.unconfirmed = account.unconfirmed.saturating_add(self.amount);
-        }
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn usd(pico: u64) -> Usd {
-        Usd::from_pico(pico)
-    }
-
-    fn ledger(budget: u64) -> Ledger {
-        Ledger::open(Some(usd(budget)), Usd::ZERO, Usd::ZERO)
-    }
-
-    #[test]
-    fn the_last_picodollar_can_be_reserved_and_not_one_more() {
-        let ledger = ledger(100);
-        let first = ledger.reserve(usd(60)).unwrap();
-        let second = ledger.reserve(usd(40)).unwrap();
-        assert_eq!(
-            ledger.reserve(usd(1)).unwrap_err(),
-            BudgetReached { needed: usd(1), left: Usd::ZERO }
-        );
-        first.settle(usd(10));
-        drop(second);
-        assert_eq!(ledger.totals().left(), usd(90));
-    }
-
-    #[test]
-    fn how_an_attempt_ends_decides_what_it_costs() {
-        let ledger = ledger(1_000);
-        ledger.reserve(usd(100)).unwrap().settle(usd(30));
-        ledger.reserve(usd(100)).unwrap().unconfirmed();
-        drop(ledger.reserve(usd(100)).unwrap());
-        let mut forgotten = ledger.reserve(usd(100)).unwrap();
-        forgotten.mark_sent();
-        drop(forgotten);
-        let mut refused = ledger.reserve(usd(100)).unwrap();
-        refused.mark_sent();
-        refused.mark_refused();
-        drop(refused);
-        let totals = ledger.totals();
-        assert_eq!(
-            (totals.spent, totals.reserved, totals.unconfirmed),
-            (usd(30), usd(0), usd(200))
-        );
-    }
-
-    #[test]
-    fn a_bill_above_the_bound_is_recorded_and_ends_the_spending() {
-        let ledger = ledger(100);
-        ledger.reserve(usd(50)).unwrap().settle(usd(120));
-        assert_eq!(ledger.totals().spent, usd(120));
-        assert!(ledger.reserve(usd(1)).is_err());
-    }
-
-    #[test]
-    fn without_a_price_there_is_nothing_to_cap() {
-        let ledger = Ledger::open(None, Usd::ZERO, Usd::ZERO);
-        ledger.reserve(Usd::ZERO).unwrap().settle(Usd::ZERO);
-        assert_eq!(ledger.totals().left(), Usd::MAX);
-    }
-
-    /// What a test does to one of the open reservations, or to none.
-    #[derive(Debug, Clone)]
-    enum Step {
-        Reserve(u64),
-        Send(usize),
-        Refuse(usize),
-        Settle(usize, u8),
-        Lose(usize),
-        Drop(usize),
-        Crash,
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            4 => (0u64..400).prop_map(Step::Reserve),
-            2 => any::<usize>().prop_map(Step::Send),
-            1 => any::<usize>().prop_map(Step::Refuse),
-            3 => (any::<usize>(), any::<u8>()).prop_map(|(i, p)| Step::Settle(i, p)),
-            1 => any::<usize>().prop_map(Step::Lose),
-            1 => any::<usize>().prop_map(Step::Drop),
-            1 => Just(Step::Crash),
-        ]
-    }
-
-    proptest! {
-        /// Random interleavings of everything that can happen to an attempt, with crashes after
-        /// which the account is opened again from what a journal would have kept.
-        #[test]
-        fn never_over_budget(
-            budget in 0u64..2_000,
-            steps in proptest::collection::vec(step(), 1..200),
-        ) {
-            let mut ledger = ledger(budget);
-            let mut open: Vec<(Reservation, bool)> = Vec::new();
-            // What the provider would bill, at most: answered costs and the worst case of
-            // everything that left and was not refused.
-            let (mut spent, mut lost) = (0u64, 0u64);
-            for step in steps {
-                let pick = |i: usize, open: &[(Reservation, bool)]| i.checked_rem(open.len());
-                match step {
-                    Step::Reserve(amount) => {
-                        if let Ok(reservation) = ledger.reserve(usd(amount)) {
-                            open.push((reservation, false));
-                        }
-                    }
-                    Step::Send(i) => if let Some(i) = pick(i, &open) {
-                        open[i].0.mark_sent();
-                        open[i].1 = true;
-                    },
-                    Step::Refuse(i) => if let Some(i) = pick(i, &open) {
-                        open[i].0.mark_refused();
-                        open[i].1 = false;
-                    },
-                    Step::Settle(i, percent) => if let Some(i) = pick(i, &open) {
-                        let (reservation, _) = open.swap_remove(i);
-                        let cost = reservation.amount().pico() * u64::from(percent) / 255;
-                        spent += cost;
-                        reservation.settle(usd(cost));
-                    },
-                    Step::Lose(i) => if let Some(i) = pick(i, &open) {
-                        let (reservation, _) = open.swap_remove(i);
-                        lost += reservation.amount().pico();
-                        reservation.unconfirmed();
-                    },
-                    Step::Drop(i) => if let Some(i) = pick(i, &open) {
-                        let (reservation, sent) = open.swap_remove(i);
-                        lost += if sent { reservation.amount().pico() } else { 0 };
-                    },
-                    Step::Crash => {
-                        lost += open.iter().filter(|(_, sent)| *sent)
-                            .map(|(r, _)| r.amount().pico()).sum::<u64>();
-                        open.clear();
-                        ledger = Ledger::open(Some(usd(budget)), usd(spent), usd(lost));
-                    }
-                }
-                let totals = ledger.totals();
-                prop_assert!(totals.committed() <= usd(budget));
-                prop_assert_eq!(totals.spent, usd(spent));
-                prop_assert_eq!(totals.unconfirmed, usd(lost));
-                let reserved = open.iter().map(|(r, _)| r.amount()).sum::<Usd>();
-                prop_assert_eq!(totals.reserved, reserved);
-            }
         }
     }
 }

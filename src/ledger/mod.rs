@@ -12,6 +12,8 @@
 #![warn(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 mod account;
+#[cfg(test)]
+mod account_tests;
 mod bound;
 mod compare;
 mod facts;

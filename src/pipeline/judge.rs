@@ -1,19 +1,21 @@
 //! The judge: what becomes of each item of a response. A pure function of the rules, the seeds and
 //! the items judged before, so a journal can be judged again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::benchmark::Benchmarks;
 use crate::chat::{Completion, TokenUsage};
 use crate::config::{ConfigError, Rules};
-use crate::event::{Nearest, Rejection, Stage, Verdict};
-use crate::filter::FilterChain;
+use crate::event::{Fate, Nearest, Phase, Rejection, Stage, Verdict};
+use crate::filter::{FilterChain, Part};
 use crate::novelty::{CombinedIndex, Contamination, Duplicate, Overlap, Similar};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
-use crate::task::{Candidate, Compared, SeedTask, TaskRef};
-use crate::template::{Item, Template};
+use crate::store::StoredOpenTask;
+use crate::task::{Candidate, Compared, OpenTask, SeedTask, TaskRef};
+use crate::template::{Item, Template, outputs};
 
 /// The rule that turns away a response whose body is not a completion.
 pub(super) const UNREADABLE: &str = "unreadable_response";
@@ -21,6 +23,8 @@ pub(super) const UNREADABLE: &str = "unreadable_response";
 pub(super) const LOST_TO_REASONING: &str = "lost_to_reasoning";
 /// What to do about such answers.
 pub(super) const REASON_LESS: &str = "raise --max-output-tokens or lower --reasoning-effort";
+/// The rule that turns away a task whose output is not in the response that was asked for it.
+const MISSING_OUTPUT: &str = "missing_output";
 /// How much of a body that cannot be read is kept to look at, in characters.
 const SAMPLE_CHARS: usize = 500;
 
@@ -33,6 +37,29 @@ pub(super) struct Judge {
     compared: Compared,
     record_nearest: bool,
     pool: Pool,
+    accepted: u64,
+    /// Instructions that passed and wait for their outputs.
+    open: BTreeMap<OpenTask, Candidate>,
+}
+
+/// A response with its items, before they are judged.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// Its position in the journal, from 1.
+    pub(super) seq: u64,
+    /// What it was asked for.
+    pub(super) phase: Phase,
+    /// The open tasks whose outputs it was asked for.
+    pub(super) tasks: Vec<OpenTask>,
+    pub(super) items: Vec<Item>,
+}
+
+/// What became of items of one response.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) verdicts: Vec<Verdict>,
+    /// Whether there are no further items.
+    pub(super) complete: bool,
 }
 
 /// A candidate, and what the template or the filters have against it.
@@ -48,8 +75,13 @@ impl fmt::Debug for Judge {
 }
 
 impl Judge {
-    /// A judge who knows the seed tasks and nothing else.
-    pub(super) fn new(rules: &Rules, seeds: Vec<SeedTask>) -> Result<Self, ConfigError> {
+    /// A judge who knows the seed tasks and nothing else, for a run whose requests ask for `first`
+    /// of all.
+    pub(super) fn new(
+        rules: &Rules,
+        seeds: Vec<SeedTask>,
+        first: Phase,
+    ) -> Result<Self, ConfigError> {
         let mut index = rules.duplicates.index();
         for seed in &seeds {
             index.insert(&rules.compared.text(&seed_as_task(seed)));
@@ -60,7 +92,12 @@ impl Judge {
             index,
             compared: rules.compared,
             record_nearest: rules.record_nearest,
-            pool: Pool::new(seeds),
+            pool: match first {
+                Phase::Instructions => Pool::of_instructions(seeds),
+                _ => Pool::new(seeds),
+            },
+            accepted: 0,
+            open: BTreeMap::new(),
         })
     }
 
@@ -69,22 +106,67 @@ impl Judge {
         &self.pool
     }
 
+    /// Accepted tasks.
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// An instruction that passed and waits for its output.
+    pub(super) fn open_task(&self, task: OpenTask) -> Option<&Candidate> {
+        self.open.get(&task)
+    }
+
+    /// The tasks that wait for their outputs, in the order of the journal.
+    pub(super) fn open_tasks(&self) -> impl Iterator<Item = (OpenTask, &Candidate)> {
+        self.open.iter().map(|(place, task)| (*place, task))
+    }
+
     /// Takes a task that was accepted before, without judging it again.
     pub(super) fn admit(&mut self, task: Candidate) {
+        self.accepted += 1;
+        self.enter(task);
+    }
+
+    /// Takes an instruction that passed before, and a task with an output for it.
+    pub(super) fn admit_open(&mut self, stored: StoredOpenTask) {
+        if stored.waits {
+            self.open.insert(stored.place, stored.task.clone());
+        }
+        self.enter(stored.task);
+    }
+
+    /// Counts tasks whose instructions passed before and whose outputs were accepted before.
+    pub(super) fn count_accepted(&mut self, accepted: u64) {
+        self.accepted += accepted;
+    }
+
+    fn enter(&mut self, task: Candidate) {
         self.index.insert(&self.compared.text(&task));
         self.pool.push(task);
     }
 
-    /// Judges items of one response, the first of them its `first`-th, in order until `most` are
-    /// accepted; accepted ones join the pool at once.
-    pub(super) fn judge(&mut self, first: u32, items: Vec<Item>, most: u64) -> Vec<Verdict> {
-        let filtered: Vec<Filtered> = items.into_iter().map(|item| self.filter(item)).collect();
+    /// Judges the items of one response, the first `done` of which are judged already, in order
+    /// until `most` are accepted; what passes joins the pool at once.
+    pub(super) fn judge(&mut self, reading: Reading, done: u32, most: u64) -> Judged {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
+        match reading.phase {
+            Phase::Responses => self.judge_outputs(reading, done, most),
+            // What passes is not accepted yet: however many there are, all are judged.
+            Phase::Instructions => self.judge_tasks(reading, done, usize::MAX),
+            Phase::Tasks | Phase::Embeddings => self.judge_tasks(reading, done, most),
+        }
+    }
+
+    fn judge_tasks(&mut self, reading: Reading, done: u32, most: usize) -> Judged {
+        let Reading { seq, phase, items, .. } = reading;
+        let total = items.len();
+        let items = items.into_iter().skip(done as usize);
+        let filtered: Vec<Filtered> = items.map(|item| self.filter(item, phase)).collect();
         let mut compared = self.compare(&filtered, most).into_iter();
         let mut verdicts = Vec::with_capacity(filtered.len());
-        let mut accepted = 0;
-        for (item_index, Filtered { candidate, rejection }) in (first..).zip(filtered) {
-            if accepted == most {
+        let mut passed = 0;
+        for (item_index, Filtered { candidate, rejection }) in (done..).zip(filtered) {
+            if passed == most {
                 break;
             }
             let (rejection, nearest) = match rejection {
@@ -95,24 +177,85 @@ impl Judge {
                     None => break,
                 },
             };
-            if rejection.is_none() {
-                accepted += 1;
-                self.pool.push(candidate.clone());
-            }
-            verdicts.push(Verdict { item_index, candidate, rejection, nearest });
+            let fate = match rejection {
+                Some(rejection) => Fate::Rejected(rejection),
+                None => {
+                    passed += 1;
+                    self.pass(OpenTask { response_seq: seq, item_index }, phase, &candidate)
+                }
+            };
+            verdicts.push(Verdict { item_index, candidate, fate, answers: None, nearest });
         }
-        verdicts
+        let complete = done as usize + verdicts.len() >= total;
+        Judged { verdicts, complete }
     }
 
-    fn filter(&self, item: Item) -> Filtered {
+    /// A candidate is novel, and in the index already.
+    fn pass(&mut self, place: OpenTask, phase: Phase, candidate: &Candidate) -> Fate {
+        self.pool.push(candidate.clone());
+        if phase == Phase::Instructions {
+            self.open.insert(place, candidate.clone());
+            return Fate::Open;
+        }
+        self.accepted += 1;
+        Fate::Accepted
+    }
+
+    /// Judges outputs: each closes its open task, whatever its fate. One whose instruction did not
+    /// pass, as can be in a replay under other rules, has no verdict.
+    fn judge_outputs(&mut self, reading: Reading, done: u32, most: usize) -> Judged {
+        let Reading { tasks, items, .. } = reading;
+        let missing = || Item::Defect { rule: MISSING_OUTPUT, sample: String::new() };
+        let items = items.into_iter().chain(std::iter::repeat_with(missing));
+        let mut verdicts = Vec::new();
+        let mut accepted = 0;
+        for (item_index, (place, item)) in
+            (0..).zip(tasks.into_iter().zip(items)).skip(done as usize)
+        {
+            if accepted == most {
+                return Judged { verdicts, complete: false };
+            }
+            let Some(task) = self.open.remove(&place) else { continue };
+            let (candidate, rejection) = self.join(task, item);
+            if rejection.is_none() {
+                accepted += 1;
+                self.accepted += 1;
+            }
+            let fate = rejection.map_or(Fate::Accepted, Fate::Rejected);
+            let answers = Some(place);
+            verdicts.push(Verdict { item_index, candidate, fate, answers, nearest: None });
+        }
+        Judged { verdicts, complete: true }
+    }
+
+    /// A task with its output, and what is against the output.
+    fn join(&self, task: Candidate, item: Item) -> (Candidate, Option<Rejection>) {
+        match item {
+            Item::Defect { rule, sample } => {
+                let rejection = Rejection { stage: Stage::Parse, rule, detail: String::new() };
+                (Candidate { output: sample, ..task }, Some(rejection))
+            }
+            Item::Candidate(Candidate { output, .. }) => {
+                let candidate = Candidate { output, ..task };
+                let rejection = self.filters.check_part(Part::Output, &candidate).err();
+                let rejection = rejection.or_else(|| self.contaminated(&candidate));
+                (candidate, rejection)
+            }
+        }
+    }
+
+    fn filter(&self, item: Item, phase: Phase) -> Filtered {
         match item {
             Item::Defect { rule, sample } => Filtered {
                 candidate: Candidate { instruction: sample, ..Candidate::default() },
                 rejection: Some(Rejection { stage: Stage::Parse, rule, detail: String::new() }),
             },
             Item::Candidate(candidate) => {
-                let rejection = self.filters.check(&candidate).err();
-                let rejection = rejection.or_else(|| self.contaminated(&candidate));
+                let checked = match phase {
+                    Phase::Instructions => self.filters.check_part(Part::Instruction, &candidate),
+                    _ => self.filters.check(&candidate),
+                };
+                let rejection = checked.err().or_else(|| self.contaminated(&candidate));
                 Filtered { candidate, rejection }
             }
         }
@@ -164,12 +307,12 @@ impl Judge {
         Nearest { task: self.entry(similar.entry), score: similar.score }
     }
 
-    /// The index numbers the seeds first and then the accepted tasks.
+    /// The index numbers the seeds first and then the tasks of the pool.
     fn entry(&self, entry: u32) -> TaskRef {
         let seeds = self.pool.seeds().len() as u64;
         match u64::from(entry).checked_sub(seeds) {
             None => TaskRef::Seed(u64::from(entry)),
-            Some(accepted) => TaskRef::Accepted(accepted),
+            Some(number) => self.pool.reference(number),
         }
     }
 }
@@ -198,23 +341,36 @@ fn lost_to_reasoning(usage: &TokenUsage) -> Item {
     Item::Defect { rule: LOST_TO_REASONING, sample }
 }
 
+/// What a request asked for, as far as the reader of its answer must know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) phase: Phase,
+    /// In-context examples that it showed.
+    pub(super) examples: usize,
+    /// Outputs that it asked for.
+    pub(super) tasks: usize,
+}
+
 /// Reads the items out of a raw body; a body that is no completion is one defect.
 pub(super) fn read_body(
     provider: &dyn Provider,
     template: &dyn Template,
     body: &[u8],
-    num_examples: usize,
+    asked: Asked,
 ) -> (Vec<Item>, Result<Completion, DecodeError>) {
     let decoded = provider.decode(body);
     let items = match &decoded {
         Ok(completion) => match completion.lost_to_reasoning() {
-            Some(usage) => vec![lost_to_reasoning(&usage)],
-            None => template.parse(completion, num_examples),
+            Some(usage) => vec![lost_to_reasoning(&usage); asked.tasks.max(1)],
+            None if asked.phase == Phase::Responses => outputs::parse(completion, asked.tasks),
+            None => template.parse(completion, asked.examples),
         },
         Err(_) => {
             let text = String::from_utf8_lossy(body);
             let sample = text.chars().take(SAMPLE_CHARS).collect();
-            vec![Item::Defect { rule: UNREADABLE, sample }]
+            let defect = Item::Defect { rule: UNREADABLE, sample };
+            // Each of the outputs asked for is lost with it.
+            vec![defect; asked.tasks.max(1)]
         }
     };
     (items, decoded)

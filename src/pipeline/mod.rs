@@ -9,6 +9,7 @@
 //!     settle -> collector: judge in the order of the journal -> verdicts in the journal
 //! ```
 
+mod backlog;
 mod collector;
 mod dedup;
 mod endpoint;
@@ -34,8 +35,8 @@ pub use dedup::{
 pub use failure::RunError;
 pub use figures::run_figures;
 pub use lookback::Lookback;
-pub use plan::Plan;
+pub use plan::{PhasePlan, Plan};
 pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
-pub use progress::Snapshot;
+pub use progress::{LaneSnapshot, Snapshot};
 pub use replay::{ReplayTotals, replay};
 pub use shutdown::{Shutdown, listen};

@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use super::endpoint::codec;
 use super::judge::Judge;
-use super::request::render;
-use crate::config::RunConfig;
+use super::request::{OutputRequests, render};
+use crate::config::{Pace, ResponsesConfig, RunConfig};
+use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
 use crate::novelty::Combination;
 use crate::summary::Summary;
+use crate::task::Candidate;
 use crate::usd::Usd;
 
 /// Bytes of English text in a token, roughly.
 const BYTES_PER_TOKEN: u64 = 4;
 /// Of a hundred tasks asked for, so many are expected to be accepted before any response has told.
 const EXPECTED_PERCENT: u64 = 75;
+/// Of a hundred outputs bought apart, so many.
+const EXPECTED_OUTPUTS_PERCENT: u64 = 97;
+/// A task's JSON keys and quotes, or its numbered lines.
+const FIELD_TOKENS: u64 = 12;
 /// Output tokens that a hosted model writes in a second, roughly.
 const TOKENS_PER_SECOND: u64 = 60;
 
@@ -23,16 +29,8 @@ const TOKENS_PER_SECOND: u64 = 60;
 /// it has one.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The provider's name.
-    pub provider: &'static str,
     /// Whether the completions are made up.
     pub simulated: bool,
-    /// The model's name.
-    pub model: String,
-    /// What tokens cost, in USD per token.
-    pub price: Price,
-    /// Where the price comes from.
-    pub price_origin: String,
     /// The template's name.
     pub template: &'static str,
     /// What makes a task a duplicate.
@@ -47,6 +45,25 @@ pub struct Plan {
     pub target: u64,
     /// The account.
     pub money: Totals,
+    /// What each phase is expected to take, the first phase first.
+    pub phases: Vec<PhasePlan>,
+    /// Whether all phases go to one API by one set of limits.
+    pub one_lane: bool,
+}
+
+/// What lies ahead of one phase.
+#[derive(Debug, Clone)]
+pub struct PhasePlan {
+    /// Which one.
+    pub phase: Phase,
+    /// The provider's name.
+    pub provider: &'static str,
+    /// The model's name.
+    pub model: String,
+    /// What tokens cost, in USD per token.
+    pub price: Price,
+    /// Where the price comes from.
+    pub price_origin: String,
     /// Requests and tokens per minute.
     pub limits: Limits,
     /// Requests under way at once.
@@ -65,19 +82,17 @@ pub struct Plan {
 
 impl Plan {
     pub(super) fn new(config: &RunConfig, judge: &Judge, so_far: &Summary, money: Totals) -> Self {
-        let each = per_request(config, judge, so_far);
         let missing = config.target.saturating_sub(so_far.accepted);
-        let requests = (missing * 1_000).div_ceil(each.accepted_per_thousand.max(1));
-        let prompt_tokens = requests * each.prompt_tokens;
-        let output_tokens = requests * each.output_tokens;
-        let input_cost = config.price.input.saturating_mul(prompt_tokens);
-        let cost = input_cost.saturating_add(config.price.output.saturating_mul(output_tokens));
+        let phases = match &config.responses {
+            None => {
+                let each = per_request(config, judge, so_far);
+                let requests = (missing * 1_000).div_ceil(each.accepted_per_thousand.max(1));
+                vec![PhasePlan::new(config, Phase::Tasks, requests, &each)]
+            }
+            Some(responses) => two_phases(config, responses, judge, so_far, missing),
+        };
         Self {
-            provider: config.source.name(),
             simulated: config.source.is_simulated(),
-            model: config.model.clone(),
-            price: config.price,
-            price_origin: config.price_origin.clone(),
             template: config.request.template.name(),
             duplicates: config.rules.duplicates.clone(),
             benchmarks: config.rules.benchmarks.len(),
@@ -85,13 +100,46 @@ impl Plan {
             accepted: so_far.accepted,
             target: config.target,
             money,
-            limits: config.pace.limits,
-            concurrency: config.pace.concurrency,
+            phases,
+            one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
+        }
+    }
+
+    /// What everything is expected to cost.
+    pub fn cost(&self) -> Usd {
+        self.phases.iter().map(|phase| phase.cost).sum()
+    }
+
+    /// How long everything is expected to take: phases that have an API of their own overlap.
+    pub fn duration(&self) -> Duration {
+        let each = self.phases.iter().map(|phase| phase.duration);
+        if self.one_lane { each.sum() } else { each.max().unwrap_or_default() }
+    }
+}
+
+impl PhasePlan {
+    fn new(config: &RunConfig, phase: Phase, requests: u64, each: &PerRequest) -> Self {
+        let api = config.api(phase);
+        let (prompt_tokens, output_tokens) =
+            (requests * each.prompt_tokens, requests * each.output_tokens);
+        let input_cost = api.price.input.saturating_mul(prompt_tokens);
+        let origin = match &config.responses {
+            Some(responses) if phase == Phase::Responses => &responses.price_origin,
+            _ => &config.price_origin,
+        };
+        Self {
+            phase,
+            provider: api.source.name(),
+            model: api.model.to_owned(),
+            price: *api.price,
+            price_origin: origin.clone(),
+            limits: api.pace.limits,
+            concurrency: api.pace.concurrency,
             requests,
             prompt_tokens,
             output_tokens,
-            cost,
-            duration: duration(config, requests, &each),
+            cost: input_cost.saturating_add(api.price.output.saturating_mul(output_tokens)),
+            duration: duration(api.pace, requests, each),
         }
     }
 }
@@ -100,36 +148,90 @@ impl Plan {
 struct PerRequest {
     prompt_tokens: u64,
     output_tokens: u64,
+    /// The most that the server may be asked to write.
+    max_output_tokens: u64,
     /// Accepted tasks from a thousand requests.
     accepted_per_thousand: u64,
 }
 
 fn per_request(config: &RunConfig, judge: &Judge, so_far: &Summary) -> PerRequest {
     let answered = so_far.attempts.answered;
+    let max_output_tokens = u64::from(config.request.max_output_tokens);
     if answered > 0 && so_far.accepted > 0 {
         return PerRequest {
             prompt_tokens: so_far.usage.prompt_total() / answered,
             output_tokens: so_far.usage.output / answered,
+            max_output_tokens,
             accepted_per_thousand: so_far.accepted * 1_000 / answered,
         };
     }
-    let bytes: usize = config
-        .seeds
-        .tasks
-        .iter()
-        .map(|seed| {
-            let instance = seed.instances.first();
-            seed.instruction.len() + instance.map_or(0, |i| i.input.len() + i.output.len())
-        })
-        .sum();
-    let seeds = config.seeds.tasks.len().max(1);
-    // A task's JSON keys and quotes, or its numbered lines, are about twelve tokens.
-    let task_tokens = to_u64(bytes / seeds) / BYTES_PER_TOKEN + 12;
+    let seed = SeedTokens::of(config);
     let tasks = u64::from(config.request.tasks_per_request);
+    let task_tokens = seed.question + seed.output + FIELD_TOKENS;
     PerRequest {
         prompt_tokens: to_u64(typical_body_bytes(config, judge)) / BYTES_PER_TOKEN,
-        output_tokens: (tasks * task_tokens).min(u64::from(config.request.max_output_tokens)),
+        output_tokens: (tasks * task_tokens).min(max_output_tokens),
+        max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_PERCENT,
+    }
+}
+
+/// Requests for instructions and for outputs, from the seed tasks.
+fn two_phases(
+    config: &RunConfig,
+    responses: &ResponsesConfig,
+    judge: &Judge,
+    so_far: &Summary,
+    missing: u64,
+) -> Vec<PhasePlan> {
+    let seed = SeedTokens::of(config);
+    let outputs = (missing * 100).div_ceil(EXPECTED_OUTPUTS_PERCENT);
+    let wanted = outputs.saturating_sub(so_far.open_tasks);
+    let asked = u64::from(config.request.tasks_per_request);
+    let max_output_tokens = u64::from(config.request.max_output_tokens);
+    let instructions = PerRequest {
+        prompt_tokens: to_u64(typical_body_bytes(config, judge)) / BYTES_PER_TOKEN,
+        output_tokens: (asked * (seed.question + FIELD_TOKENS)).min(max_output_tokens),
+        max_output_tokens,
+        accepted_per_thousand: asked * 10 * EXPECTED_PERCENT,
+    };
+    let tasks = u64::from(responses.tasks_per_request);
+    let frame = OutputRequests::new(responses).render(&responses.model, &[&Candidate::default()]);
+    let frame = codec(config, Phase::Responses).encode(&frame, &responses.quirks).len();
+    let max_output_tokens = u64::from(responses.max_output_tokens);
+    let answer = PerRequest {
+        prompt_tokens: to_u64(frame) / BYTES_PER_TOKEN + tasks * seed.question,
+        output_tokens: tasks * seed.output.min(max_output_tokens),
+        max_output_tokens: tasks * max_output_tokens,
+        accepted_per_thousand: tasks * 10 * EXPECTED_OUTPUTS_PERCENT,
+    };
+    let requests = (wanted * 1_000).div_ceil(instructions.accepted_per_thousand);
+    vec![
+        PhasePlan::new(config, Phase::Instructions, requests, &instructions),
+        PhasePlan::new(config, Phase::Responses, outputs.div_ceil(tasks), &answer),
+    ]
+}
+
+/// Tokens of a seed task, on average.
+struct SeedTokens {
+    /// Of instruction and input.
+    question: u64,
+    output: u64,
+}
+
+impl SeedTokens {
+    fn of(config: &RunConfig) -> Self {
+        let (mut question, mut output) = (0, 0);
+        for seed in &config.seeds.tasks {
+            question += seed.instruction.len();
+            if let Some(instance) = seed.instances.first() {
+                question += instance.input.len();
+                output += instance.output.len();
+            }
+        }
+        let seeds = config.seeds.tasks.len().max(1);
+        let tokens = |bytes: usize| to_u64(bytes / seeds) / BYTES_PER_TOKEN;
+        Self { question: tokens(question), output: tokens(output) }
     }
 }
 
@@ -138,18 +240,16 @@ fn to_u64(number: usize) -> u64 {
 }
 
 /// The slowest of: requests per minute, tokens per minute, concurrency.
-fn duration(config: &RunConfig, requests: u64, each: &PerRequest) -> Duration {
-    let limits = config.pace.limits;
-    let counted = if limits.count_reserved_tokens {
-        each.prompt_tokens + u64::from(config.request.max_output_tokens)
-    } else {
-        each.prompt_tokens + each.output_tokens
-    };
+fn duration(pace: &Pace, requests: u64, each: &PerRequest) -> Duration {
+    let limits = pace.limits;
+    let written =
+        if limits.count_reserved_tokens { each.max_output_tokens } else { each.output_tokens };
+    let counted = each.prompt_tokens + written;
     let minutes = |amount: u64, per_minute: Option<u64>| {
         per_minute.map_or(0, |limit| amount.saturating_mul(60_000) / limit.max(1))
     };
     let latency_ms = 1_000 * each.output_tokens / TOKENS_PER_SECOND;
-    let waves = requests.div_ceil(to_u64(config.pace.concurrency));
+    let waves = requests.div_ceil(to_u64(pace.concurrency));
     let millis = minutes(requests, limits.requests_per_minute)
         .max(minutes(requests.saturating_mul(counted), limits.tokens_per_minute))
         .max(waves.saturating_mul(latency_ms));
@@ -159,5 +259,5 @@ fn duration(config: &RunConfig, requests: u64, each: &PerRequest) -> Duration {
 /// The size of the first request's body.
 pub(super) fn typical_body_bytes(config: &RunConfig, judge: &Judge) -> usize {
     let (_, request) = render(&config.request, &config.model, judge.pool(), 0);
-    codec(config).encode(&request, &config.request.quirks).len()
+    codec(config, config.first_phase()).encode(&request, &config.request.quirks).len()
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::collector::{Collector, Resumed, Stop};
+use super::collector::{Collector, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
-use super::judge::{Judge, read_body};
+use super::judge::{Asked, Judge, Reading, read_body};
 use super::lane::first_prompt_estimate;
 use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
@@ -19,8 +19,8 @@ use super::worker::settlement;
 use crate::config::{
     BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
 };
+use crate::event::Phase;
 use crate::ledger::Ledger;
-use crate::provider::Provider;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
 
@@ -97,11 +97,7 @@ impl Prepared {
         let summary = run.reader.summary()?;
         check_room(&config, &summary)?;
         let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
-        let mut judge = Judge::new(&config.rules, config.seeds.tasks.clone())?;
-        run.reader.for_each_accepted::<StoreError>(&config.model, |accepted| {
-            judge.admit(accepted.task);
-            Ok(())
-        })?;
+        let judge = judge_of_run(&config, &run, &summary)?;
         check_limit(&config, &judge)?;
         let run_id = run_id(&run).await?;
         Ok(Self { config, run, ledger, judge, summary, run_id })
@@ -137,9 +133,8 @@ impl Prepared {
     ) -> Result<Outcome, RunError> {
         let Self { config, run, ledger, judge, summary, run_id } = self;
         let next_request = run.reader.next_request_index()?;
-        let endpoint = Endpoint::start(&config, next_request).await?;
+        let (endpoints, lanes) = lanes(&config, next_request).await?;
         let (stop_signal, stopping) = watch::channel(false);
-        let lane = Arc::new(endpoint.lane(&config)?);
         let shared = Arc::new(Shared {
             template: config.request.template,
             ledger,
@@ -153,19 +148,58 @@ impl Prepared {
         let resumed = Resumed { judge, judged: run.reader.judged_up_to()?, next_request, summary };
         let judged = resumed.judged;
         let mut collector =
-            Collector::new(&config, Arc::clone(&shared), lane, resumed, stop_signal, progress);
+            Collector::new(&config, Arc::clone(&shared), lanes, resumed, stop_signal, progress);
         for seq in judged.response_seq.. {
             let Some(response) = run.reader.response_after(seq)? else { break };
-            let (items, _) = read(endpoint.provider, &config, &response);
-            if !collector.take_stored(response.seq, items).await {
+            if !collector.take_stored(read(&config, response)).await {
                 break;
             }
         }
         let stop = on_a_worker_thread(collector.run(shutdown)).await;
         drop(shared);
-        endpoint.stop().await;
+        for endpoint in endpoints {
+            endpoint.stop().await;
+        }
         finish(run, stop).await
     }
+}
+
+/// A judge who knows what earlier sessions of the run accepted.
+fn judge_of_run(
+    config: &RunConfig,
+    run: &OpenRun,
+    summary: &Summary,
+) -> Result<Judge, PrepareError> {
+    let first = config.first_phase();
+    let mut judge = Judge::new(&config.rules, config.seeds.tasks.clone(), first)?;
+    if first == Phase::Instructions {
+        run.reader.for_each_open_task::<StoreError>(|stored| {
+            judge.admit_open(stored);
+            Ok(())
+        })?;
+        judge.count_accepted(summary.accepted);
+        return Ok(judge);
+    }
+    run.reader.for_each_accepted::<StoreError>(&config.model, |accepted| {
+        judge.admit(accepted.task);
+        Ok(())
+    })?;
+    Ok(judge)
+}
+
+/// Connects to the API of each phase: one lane, where both phases share one.
+async fn lanes(config: &RunConfig, next_request: u64) -> Result<(Vec<Endpoint>, Lanes), RunError> {
+    let first_phase = config.first_phase();
+    let endpoint = Endpoint::start(config, first_phase, next_request).await?;
+    let first = Arc::new(endpoint.lane(config.api(first_phase))?);
+    let mut endpoints = vec![endpoint];
+    let mut outputs = Arc::clone(&first);
+    if config.responses.as_ref().is_some_and(|responses| !responses.same_lane) {
+        let endpoint = Endpoint::start(config, Phase::Responses, next_request).await?;
+        outputs = Arc::new(endpoint.lane(config.api(Phase::Responses))?);
+        endpoints.push(endpoint);
+    }
+    Ok((endpoints, Lanes { first, outputs }))
 }
 
 /// Runs the collector where its workers run. The thread that waits for the program's end would have
@@ -241,9 +275,9 @@ async fn run_id(run: &OpenRun) -> Result<String, StoreError> {
 /// Works out what answers cost that a crash kept from being settled.
 async fn settle_late_answers(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {
     for late in run.reader.late_answers()? {
-        let completion = codec(config).decode(&late.body).ok();
+        let completion = codec(config, late.phase).decode(&late.body).ok();
         let end: AttemptEnd = settlement(
-            &config.price,
+            config.api(late.phase).price,
             late.prompt_bound,
             late.max_output_tokens,
             completion.as_ref(),
@@ -267,19 +301,27 @@ fn check_room(config: &RunConfig, summary: &Summary) -> Result<(), RunError> {
 
 /// A request that is larger than a minute's tokens could never be sent within the limit.
 fn check_limit(config: &RunConfig, judge: &Judge) -> Result<(), RunError> {
-    let Some(limit) = config.pace.limits.tokens_per_minute else { return Ok(()) };
     let prompt = first_prompt_estimate(typical_body_bytes(config, judge));
-    let needed = prompt + u64::from(config.request.max_output_tokens);
-    if needed > limit { Err(RunError::RequestOverLimit { needed, limit }) } else { Ok(()) }
+    let first = prompt + u64::from(config.request.max_output_tokens);
+    let outputs = config.responses.as_ref().map(|responses| {
+        let tasks = u64::from(responses.tasks_per_request);
+        (Phase::Responses, tasks * u64::from(responses.max_output_tokens))
+    });
+    for (phase, needed) in [(config.first_phase(), first)].into_iter().chain(outputs) {
+        match config.api(phase).pace.limits.tokens_per_minute {
+            Some(limit) if needed > limit => {
+                return Err(RunError::RequestOverLimit { needed, limit });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Reads a stored body again.
-pub(super) fn read(
-    provider: &dyn Provider,
-    config: &RunConfig,
-    response: &StoredResponse,
-) -> (Vec<crate::template::Item>, bool) {
-    let examples = response.examples.len();
-    let (items, decoded) = read_body(provider, config.request.template, &response.body, examples);
-    (items, decoded.is_ok())
+pub(super) fn read(config: &RunConfig, response: StoredResponse) -> Reading {
+    let StoredResponse { seq, phase, examples, tasks, body, .. } = response;
+    let asked = Asked { phase, examples: examples.len(), tasks: tasks.len() };
+    let (items, _) = read_body(codec(config, phase), config.request.template, &body, asked);
+    Reading { seq, phase, tasks, items }
 }

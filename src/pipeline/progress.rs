@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::event::Phase;
 use crate::ledger::Totals;
 use crate::limit::{Limits, Rates};
 use crate::summary::{StopReason, Summary};
@@ -18,18 +19,29 @@ pub struct Snapshot {
     pub accepted_at_start: u64,
     /// The account.
     pub money: Totals,
+    /// Instructions that wait for a request for their outputs.
+    pub waiting: usize,
+    /// The APIs that are asked, in the order of the phases.
+    pub lanes: Vec<LaneSnapshot>,
+    /// How long this session has run.
+    pub elapsed: Duration,
+    /// Why no more requests are sent, while those under way are waited for.
+    pub stopping: Option<StopReason>,
+}
+
+/// One API at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct LaneSnapshot {
+    /// What it is asked for, where a run asks several.
+    pub phase: Option<Phase>,
     /// Requests and tokens that left in the last minute.
     pub rates: Rates,
     /// What the account allows per minute.
     pub limits: Limits,
     /// Requests under way or waiting for the rate limit.
     pub in_flight: usize,
-    /// How much longer the pool pauses after a 429.
+    /// How much longer it pauses after a 429.
     pub paused_for: Option<Duration>,
-    /// How long this session has run.
-    pub elapsed: Duration,
-    /// Why no more requests are sent, while those under way are waited for.
-    pub stopping: Option<StopReason>,
 }
 
 impl Snapshot {

@@ -1,12 +1,11 @@
 //! Replay: the accepted tasks of a run, derived again from its journal, at no cost.
 
-use super::endpoint::codec;
 use super::failure::RunError;
 use super::judge::Judge;
 use super::prepare::read;
 use crate::config::RunConfig;
-use crate::event::Verdict;
-use crate::store::RunReader;
+use crate::event::{Fate, Verdict};
+use crate::store::{RunReader, StoredResponse};
 use crate::summary::Rejections;
 use crate::task::{AcceptedTask, Provenance};
 
@@ -33,30 +32,31 @@ pub fn replay<E: From<RunError>>(
     reader: &RunReader,
     mut each: impl FnMut(&AcceptedTask) -> Result<(), E>,
 ) -> Result<ReplayTotals, E> {
-    let provider = codec(config);
+    let seeds = config.seeds.tasks.clone();
     let mut judge =
-        Judge::new(&config.rules, config.seeds.tasks.clone()).map_err(RunError::from)?;
+        Judge::new(&config.rules, seeds, config.first_phase()).map_err(RunError::from)?;
     let mut totals = ReplayTotals::default();
     let mut seq = 0;
     while totals.accepted < config.target {
         let Some(response) = reader.response_after(seq).map_err(RunError::from)? else { break };
         seq = response.seq;
         totals.responses += 1;
-        let (items, _) = read(provider, config, &response);
-        for verdict in judge.judge(0, items, config.target - totals.accepted) {
-            if let Some(rejection) = &verdict.rejection {
-                let key = (rejection.stage, rejection.rule.to_owned());
-                *totals.rejections.entry(key).or_default() += 1;
-                continue;
+        let source = source_of(config, &response);
+        let reading = read(config, response);
+        for verdict in judge.judge(reading, 0, config.target - totals.accepted).verdicts {
+            match &verdict.fate {
+                Fate::Accepted => {}
+                Fate::Open => continue,
+                Fate::Rejected(rejection) => {
+                    let key = (rejection.stage, rejection.rule.to_owned());
+                    *totals.rejections.entry(key).or_default() += 1;
+                    continue;
+                }
             }
             let provenance = Provenance {
-                request_index: response.request_index,
-                response_seq: response.seq,
                 item_index: verdict.item_index,
-                model: config.model.clone(),
-                examples: response.examples.clone(),
                 nearest: verdict.nearest.map(|nearest| (nearest.task, nearest.score)),
-                ..Provenance::default()
+                ..source.clone()
             };
             let Verdict { candidate: task, .. } = verdict;
             let id = totals.accepted;
@@ -65,4 +65,15 @@ pub fn replay<E: From<RunError>>(
         }
     }
     Ok(totals)
+}
+
+/// What all tasks of a response have in common.
+fn source_of(config: &RunConfig, response: &StoredResponse) -> Provenance {
+    Provenance {
+        request_index: response.request_index,
+        response_seq: response.seq,
+        model: config.output_model().to_owned(),
+        examples: response.examples.clone(),
+        ..Provenance::default()
+    }
 }

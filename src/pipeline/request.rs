@@ -1,10 +1,19 @@
-//! Making a request: in-context examples, prompt, sampling parameters.
+//! Making requests: in-context examples or open tasks, prompt, sampling parameters.
 
-use crate::chat::CompletionRequest;
-use crate::config::RequestConfig;
+use super::lane::Lane;
+use crate::chat::{CompletionRequest, ReasoningEffort};
+use crate::config::{RequestConfig, ResponsesConfig};
+use crate::ledger::prompt_token_bound;
 use crate::pool::{Pool, sample_examples};
-use crate::task::TaskRef;
-use crate::template::TaskText;
+use crate::task::{Candidate, TaskRef};
+use crate::template::{TaskText, outputs};
+use crate::usd::Usd;
+
+/// Bytes that a body may gain when a parameter gets another name.
+const SLACK_BYTES: usize = 64;
+/// Bytes of text in a token of output, at most on average over an answer: instructions and inputs
+/// are prose.
+const BYTES_PER_TOKEN: usize = 8;
 
 /// The request of an index, with the examples that it shows.
 pub(super) fn render(
@@ -25,7 +34,11 @@ pub(super) fn render(
         .filter_map(|task| pool.get(*task))
         .map(|e| TaskText { instruction: e.instruction, input: e.input, output: e.output })
         .collect();
-    let rendered = config.template.render(&texts, config.tasks_per_request);
+    let tasks = config.tasks_per_request;
+    let rendered = match &config.system {
+        Some(system) => config.template.render_with(system, &texts, tasks),
+        None => config.template.render(&texts, tasks),
+    };
     let request = CompletionRequest {
         model: model.to_owned(),
         prompt: rendered.prompt,
@@ -37,4 +50,121 @@ pub(super) fn render(
         reasoning_effort: config.reasoning_effort,
     };
     (examples, request)
+}
+
+/// How outputs are asked for.
+#[derive(Debug, Clone)]
+pub(super) struct OutputRequests {
+    system: Option<String>,
+    tasks_per_request: usize,
+    /// For one task.
+    max_output_tokens: u32,
+    temperature: f64,
+    top_p: f64,
+    reasoning_effort: Option<ReasoningEffort>,
+}
+
+impl OutputRequests {
+    pub(super) fn new(config: &ResponsesConfig) -> Self {
+        Self {
+            system: config.system.clone(),
+            tasks_per_request: config.tasks_per_request as usize,
+            max_output_tokens: config.max_output_tokens,
+            temperature: config.temperature,
+            top_p: config.top_p,
+            reasoning_effort: config.reasoning_effort,
+        }
+    }
+
+    /// The most tasks of one request.
+    pub(super) fn tasks_per_request(&self) -> usize {
+        self.tasks_per_request
+    }
+
+    /// The request for the outputs of these tasks.
+    pub(super) fn render(&self, model: &str, tasks: &[&Candidate]) -> CompletionRequest {
+        let texts: Vec<TaskText<'_>> = tasks
+            .iter()
+            .map(|task| TaskText { instruction: &task.instruction, input: &task.input, output: "" })
+            .collect();
+        let rendered = outputs::render(self.system.as_deref(), &texts);
+        let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        CompletionRequest {
+            model: model.to_owned(),
+            prompt: rendered.prompt,
+            max_output_tokens: self.max_output_tokens.saturating_mul(count),
+            temperature: Some(self.temperature),
+            top_p: Some(self.top_p),
+            stop: rendered.stop,
+            response_schema: rendered.response_schema,
+            reasoning_effort: self.reasoning_effort,
+        }
+    }
+
+    /// The worst case of requests for outputs on a lane.
+    pub(super) fn worst_cases(&self, lane: &Lane) -> OutputWorstCases {
+        let empty = self.render(&lane.model, &[&Candidate::default()]);
+        let body = lane.provider.encode(&empty, &lane.quirks());
+        OutputWorstCases {
+            overhead_bytes: body.len() + SLACK_BYTES,
+            max_output_tokens: u64::from(self.max_output_tokens),
+            price: lane.price,
+        }
+    }
+}
+
+/// Bounds on what outputs cost, without the requests for them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OutputWorstCases {
+    overhead_bytes: usize,
+    /// For one task.
+    max_output_tokens: u64,
+    price: crate::ledger::Price,
+}
+
+impl OutputWorstCases {
+    /// Of a request for the output of one task. Several tasks in one request cost no more than
+    /// each in its own: they share the overhead.
+    pub(super) fn of_task(&self, task: &Candidate) -> Usd {
+        self.of_text(escaped_len(&task.instruction) + escaped_len(&task.input))
+    }
+
+    /// Of the requests for all outputs that an answer with instructions can call for, long inputs
+    /// included.
+    pub(super) fn of_instructions(&self, tasks: u32, max_output_tokens: u32) -> Usd {
+        let text = (max_output_tokens as usize).saturating_mul(BYTES_PER_TOKEN);
+        let texts = self.price.worst_case(prompt_token_bound(text), 0);
+        self.of_text(0).saturating_mul(u64::from(tasks)).saturating_add(texts)
+    }
+
+    fn of_text(&self, bytes: usize) -> Usd {
+        let prompt_bound = prompt_token_bound(self.overhead_bytes.saturating_add(bytes));
+        self.price.worst_case(prompt_bound, self.max_output_tokens)
+    }
+}
+
+/// The bytes of a text in JSON, the quotes around it and a blank line aside.
+fn escaped_len(text: &str) -> usize {
+    let escapes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\t' => 1,
+        // The others have six bytes, as in \u001f.
+        0..0x20 | 0x7f => 5,
+        _ => 0_usize,
+    });
+    text.len() + escapes.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_length_in_json_is_never_underrated(text in ".{0,40}|[\u{0}-\u{7f}]{0,40}") {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert!(escaped_len(&text) + 2 >= json.len());
+        }
+    }
 }

@@ -43,6 +43,8 @@ pub const MAX_EXAMPLE_CHARS: usize = 2_000;
 pub struct Pool {
     seeds: Vec<SeedTask>,
     accepted: Arena,
+    /// What the accepted ones are: whole tasks, or instructions whose outputs are bought apart.
+    reference: fn(u64) -> TaskRef,
 }
 
 /// A task of the pool as it is shown to a model.
@@ -61,7 +63,13 @@ pub struct Example<'a> {
 impl Pool {
     /// A pool that has seed tasks and no accepted task yet.
     pub fn new(seeds: Vec<SeedTask>) -> Self {
-        Self { seeds, accepted: Arena::default() }
+        Self { seeds, accepted: Arena::default(), reference: TaskRef::Accepted }
+    }
+
+    /// A pool of instructions and inputs, in a run that buys their outputs apart: a task joins it
+    /// without an output, before anyone knows whether its output will be accepted.
+    pub fn of_instructions(seeds: Vec<SeedTask>) -> Self {
+        Self { reference: TaskRef::Open, ..Self::new(seeds) }
     }
 
     /// The seed tasks, in the order of their file.
@@ -69,18 +77,23 @@ impl Pool {
         &self.seeds
     }
 
-    /// How many tasks have been accepted, those too long to be examples included.
+    /// The reference of the n-th task added, from 0.
+    pub fn reference(&self, n: u64) -> TaskRef {
+        (self.reference)(n)
+    }
+
+    /// How many tasks have been added, those too long to be examples included.
     pub fn accepted_len(&self) -> u64 {
         self.accepted.len()
     }
 
-    /// Adds an accepted task and gives its reference: the n-th call gives the n-th accepted task,
-    /// from 0.
+    /// Adds a task and gives its reference: the n-th call gives the n-th task, from 0.
     pub fn push(&mut self, task: Candidate) -> TaskRef {
         let Candidate { instruction, input, output } = task;
         let fits = is_example_sized(&[&instruction, &input, &output]);
         let texts = if fits { [&*instruction, &*input, &*output] } else { [""; 3] };
-        TaskRef::Accepted(self.accepted.push(texts))
+        let number = self.accepted.push(texts);
+        self.reference(number)
     }
 
     /// A task as an in-context example; of a seed task its first instance, as in Alpaca.
@@ -95,7 +108,10 @@ impl Pool {
                     seed.instances.first().map_or(("", ""), |i| (&*i.input, &*i.output));
                 Some(Example { task, instruction: &seed.instruction, input, output })
             }
-            TaskRef::Accepted(n) => {
+            TaskRef::Accepted(n) | TaskRef::Open(n) => {
+                if self.reference(n) != task {
+                    return None;
+                }
                 let [instruction, input, output] = self.accepted.get(n)?;
                 let is_empty = instruction.is_empty() && input.is_empty() && output.is_empty();
                 (!is_empty).then_some(Example { task, instruction, input, output })

@@ -34,7 +34,7 @@ pub fn sample_examples(
     let wanted = from_accepted.min(count);
     let mut examples: Vec<TaskRef> = Draw::new(pool.accepted_len(), &mut rng)
         .take(wanted.saturating_add(MAX_SKIPPED))
-        .map(TaskRef::Accepted)
+        .map(|n| pool.reference(n))
         .filter(|task| pool.get(*task).is_some())
         .take(wanted)
         .collect();

@@ -22,6 +22,7 @@ pub fn to_json(report: &RunReport) -> String {
         "simulated": report.simulated,
         "accepted": summary.accepted,
         "target": report.target,
+        "open_tasks": summary.open_tasks,
         "candidates": summary.candidates(),
         "acceptance_rate": summary.acceptance_rate(),
         "rejections": rejections(summary),

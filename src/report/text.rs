@@ -94,6 +94,9 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
         let share = percent(total, candidates);
         lines.row(&format!("- {}", stage.as_str()), &format!("{} ({share}){detail}", count(total)));
     }
+    if summary.open_tasks > 0 {
+        lines.row("open", &format!("{} instructions wait for outputs", count(summary.open_tasks)));
+    }
     if summary.unjudged_responses > 0 {
         let number = count(summary.unjudged_responses);
         lines.row("kept", &format!("{number} responses not judged to their end, for more tasks"));
@@ -174,6 +177,7 @@ mod tests {
             message: None,
             summary: Summary {
                 accepted: 2_000,
+                open_tasks: 0,
                 rejections: Rejections::from([
                     ((Stage::Parse, "truncated".to_owned()), 3),
                     ((Stage::Novelty, "rouge-l".to_owned()), 611),

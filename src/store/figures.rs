@@ -68,7 +68,7 @@ ORDER BY a.id";
 
 const CANDIDATES: &str = "
 SELECT stage, rule, detail, instruction, input, output, score FROM candidates
-ORDER BY response_seq, item_index";
+WHERE open IS NULL ORDER BY response_seq, item_index";
 
 impl RunReader {
     /// Reads within one transaction, so that all figures belong together while the run goes on.

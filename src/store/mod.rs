@@ -18,8 +18,10 @@ mod reader;
 mod records;
 mod run_dir;
 mod schema;
+mod task_rows;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod writer;
 
 pub use error::StoreError;
@@ -27,7 +29,8 @@ pub use figures::{AttemptRow, CandidateRow, SessionSpan};
 pub use journal::{Journal, WriterThread};
 pub use reader::RunReader;
 pub use records::{
-    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredResponse, VerdictBatch,
+    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
+    VerdictBatch,
 };
 pub use run_dir::{OpenRun, RunDir, RunLock};
 pub use schema::FORMAT_VERSION;

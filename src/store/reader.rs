@@ -1,6 +1,7 @@
 //! The reading side: totals, accepted tasks and responses, at any time.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
@@ -11,15 +12,14 @@ use super::schema::{self, ACCEPTED, from_sql, to_sql};
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Stage};
 use crate::summary::{PhaseTotals, RunState, StopReason, Summary};
-use crate::task::{AcceptedTask, Candidate, Provenance, TaskRef};
 use crate::usd::Usd;
 
 /// The reading side of a run.
 #[derive(Debug)]
 pub struct RunReader {
-    connection: Connection,
+    pub(super) connection: Connection,
     dir: RunDir,
-    database: PathBuf,
+    pub(super) database: PathBuf,
 }
 
 impl RunReader {
@@ -177,8 +177,8 @@ impl RunReader {
     pub fn response_after(&self, seq: u64) -> Result<Option<StoredResponse>, StoreError> {
         self.attempt(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT r.seq, r.request_index, q.examples, r.body_zstd, r.body_bytes, q.phase
-                 FROM responses r JOIN requests q ON q.request_index = r.request_index
+                "SELECT r.seq, r.request_index, q.examples, r.body_zstd, r.body_bytes, q.phase,
+                    q.tasks FROM responses r JOIN requests q ON q.request_index = r.request_index
                  WHERE r.seq > ?1 ORDER BY r.seq LIMIT 1",
             )?;
             statement
@@ -189,29 +189,11 @@ impl RunReader {
                         examples: split(&row.get::<_, String>(2)?),
                         body: decompress(row, 3)?,
                         phase: phase(row, 5)?,
+                        tasks: split(&row.get::<_, String>(6)?),
                     })
                 })
                 .optional()
         })
-    }
-
-    /// Calls `each` for every accepted task, in the order of acceptance. `model` is the name to
-    /// give in the provenance.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the journal cannot be read, as an error of the caller's kind.
-    pub fn for_each_accepted<E: From<StoreError>>(
-        &self,
-        model: &str,
-        mut each: impl FnMut(AcceptedTask) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sqlite = |error| E::from(StoreError::sqlite(&self.database, &error));
-        let mut statement = self.connection.prepare(ACCEPTED_TASKS).map_err(sqlite)?;
-        let mut rows = statement.query([]).map_err(sqlite)?;
-        while let Some(row) = rows.next().map_err(sqlite)? {
-            each(accepted_task(row, model).map_err(sqlite)?)?;
-        }
-        Ok(())
     }
 
     /// Up to `count` items that a rule rejected, the most recent first: their raw text or
@@ -239,38 +221,6 @@ impl RunReader {
     }
 }
 
-const ACCEPTED_TASKS: &str = "
-SELECT c.task_id, c.instruction, c.input, c.output, c.response_seq, c.item_index, c.nearest,
-    c.score, r.request_index, r.received_at_ms, r.accepted, q.examples,
-    CASE a.state WHEN 'unconfirmed' THEN a.reserved_pico ELSE a.cost_pico END
-FROM candidates c
-JOIN responses r ON r.seq = c.response_seq
-JOIN attempts a ON a.id = r.attempt_id
-JOIN requests q ON q.request_index = r.request_index
-WHERE c.task_id IS NOT NULL
-ORDER BY c.response_seq, c.item_index";
-
-fn accepted_task(row: &Row<'_>, model: &str) -> rusqlite::Result<AcceptedTask> {
-    let nearest: Option<String> = row.get(6)?;
-    let score: Option<f64> = row.get(7)?;
-    let cost = Usd::from_pico(from_sql(row.get(12)?));
-    Ok(AcceptedTask {
-        id: from_sql(row.get(0)?),
-        task: Candidate { instruction: row.get(1)?, input: row.get(2)?, output: row.get(3)? },
-        similarity: None,
-        provenance: Provenance {
-            response_seq: from_sql(row.get(4)?),
-            item_index: row.get(5)?,
-            nearest: nearest.and_then(|task| task.parse().ok()).zip(score),
-            request_index: from_sql(row.get(8)?),
-            received_at_ms: row.get(9)?,
-            cost_share: cost.share(from_sql(row.get(10)?)),
-            examples: split(&row.get::<_, String>(11)?),
-            model: model.to_owned(),
-        },
-    })
-}
-
 fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
     let mut summary = Summary::default();
     let mut tallies = connection.prepare("SELECT stage, rule, count FROM tallies")?;
@@ -284,6 +234,7 @@ fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
         }
     }
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).map(from_sql);
+    summary.open_tasks = count("SELECT count(*) FROM candidates WHERE open = 1")?;
     summary.requests = count("SELECT count(*) FROM requests")?;
     summary.unjudged_responses = count("SELECT count(*) FROM responses WHERE judged = 0")?;
     summary.attempts.answered = count("SELECT count(*) FROM responses")?;
@@ -357,6 +308,6 @@ fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
     })
 }
 
-fn split(examples: &str) -> Vec<TaskRef> {
-    examples.split_whitespace().filter_map(|task| task.parse().ok()).collect()
+pub(super) fn split<T: FromStr>(names: &str) -> Vec<T> {
+    names.split_whitespace().filter_map(|name| name.parse().ok()).collect()
 }

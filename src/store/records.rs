@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Verdict};
-use crate::task::TaskRef;
+use crate::task::{Candidate, OpenTask, TaskRef};
 use crate::usd::Usd;
 
 /// An attempt about to leave, with the request it belongs to.
@@ -18,6 +18,8 @@ pub struct NewAttempt {
     pub phase: Phase,
     /// The in-context examples of the request.
     pub examples: Vec<TaskRef>,
+    /// The open tasks whose outputs it asks for.
+    pub tasks: Vec<OpenTask>,
     /// Upper bound on the prompt tokens.
     pub prompt_bound: u64,
     /// The most output tokens asked for.
@@ -102,8 +104,21 @@ pub struct StoredResponse {
     pub phase: Phase,
     /// The in-context examples of the request.
     pub examples: Vec<TaskRef>,
+    /// The open tasks whose outputs it asked for.
+    pub tasks: Vec<OpenTask>,
     /// The raw body.
     pub body: Vec<u8>,
+}
+
+/// An instruction that passed, read back from the journal.
+#[derive(Debug, Clone)]
+pub struct StoredOpenTask {
+    /// Where it stands.
+    pub place: OpenTask,
+    /// Instruction and input.
+    pub task: Candidate,
+    /// Whether it still waits for its output.
+    pub waits: bool,
 }
 
 /// An answered attempt whose cost the journal does not have yet: the process died in between.

@@ -9,9 +9,12 @@ pub const FORMAT_VERSION: i64 = 1;
 /// `_at_ms`).
 ///
 /// `requests.phase` says what a request is for, by the names of `event::Phase`.
+/// `requests.tasks` names the open tasks whose outputs a request asks for, as `seq.item`.
 /// `attempts.state`: `reserved` while under way, then `answered`, `refused` or `unconfirmed`.
 /// `candidates.task_id` numbers the accepted tasks from 0; it is NULL for a rejected item, which
-/// has `stage` and `rule` instead. `tallies` counts candidates by stage and rule, with the stage
+/// has `stage` and `rule` instead, and for an open task: an instruction that passed and whose output
+/// is bought apart. Such a row has `open`, 1 until the output came; the row of that output names it
+/// by `of_seq` and `of_item`. `responses.accepted` counts accepted and open ones. `tallies` counts candidates by stage and rule, with the stage
 /// `accepted` for accepted tasks, so that totals need no scan.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
@@ -31,6 +34,7 @@ CREATE TABLE requests (
     request_index     INTEGER PRIMARY KEY,
     phase             TEXT NOT NULL,
     examples          TEXT NOT NULL,
+    tasks             TEXT NOT NULL,
     prompt_bound      INTEGER NOT NULL,
     max_output_tokens INTEGER NOT NULL
 ) STRICT;
@@ -79,8 +83,12 @@ CREATE TABLE candidates (
     output       TEXT NOT NULL,
     nearest      TEXT,
     score        REAL,
+    open         INTEGER,
+    of_seq       INTEGER,
+    of_item      INTEGER,
     PRIMARY KEY (response_seq, item_index)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX candidates_open ON candidates(open) WHERE open = 1;
 
 CREATE TABLE tallies (
     stage TEXT NOT NULL,

@@ -4,9 +4,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::chat::TokenUsage;
-use crate::event::{Nearest, Phase, Rejection, Stage, Verdict};
+use crate::event::{Fate, Nearest, Phase, Rejection, Stage, Verdict};
 use crate::summary::{RunState, StopReason};
-use crate::task::{AcceptedTask, Candidate, TaskRef};
+use crate::task::{AcceptedTask, Candidate, InstructionSource, OpenTask, TaskRef};
 use crate::usd::Usd;
 
 struct Run {
@@ -33,6 +33,7 @@ fn attempt(journal: &Journal, request_index: u64, pico: u64) -> NewAttempt {
         request_index,
         phase: Phase::Tasks,
         examples: vec![TaskRef::Seed(2), TaskRef::Accepted(0)],
+        tasks: Vec::new(),
         prompt_bound: 100,
         max_output_tokens: 50,
         reserved: Usd::from_pico(pico),
@@ -55,7 +56,8 @@ fn verdict(item_index: u32, instruction: &str, rejection: Option<Rejection>) -> 
     Verdict {
         item_index,
         candidate: Candidate { instruction: instruction.into(), ..Candidate::default() },
-        rejection,
+        fate: rejection.map_or(Fate::Accepted, Fate::Rejected),
+        answers: None,
         nearest: Some(Nearest { task: TaskRef::Seed(1), score: 0.25 }),
     }
 }
@@ -154,6 +156,66 @@ async fn verdicts_come_back_as_accepted_tasks_with_their_provenance() {
     drop(open.lock);
     let (state, reason, _) = open.reader.state().unwrap();
     assert_eq!((state, reason), (RunState::Stopped, Some(StopReason::Target)));
+}
+
+#[tokio::test]
+async fn an_open_task_waits_for_its_output_and_both_requests_are_known() {
+    let run = Run::new();
+    let open = run.open();
+    let journal = open.journal.clone();
+    let batch = |response_seq, verdicts| VerdictBatch {
+        response_seq,
+        first_task_id: 0,
+        verdicts,
+        complete: true,
+    };
+    journal.begin(attempt(&journal, 0, 1_000)).await.unwrap();
+    journal.answer(response(1, 0, "two instructions")).await.unwrap();
+    journal.end(1, answered(300), 5).await.unwrap();
+    let passed = [verdict(0, "Name a river in Asia.", None), verdict(1, "Explain tides.", None)];
+    let passed = passed.map(|verdict| Verdict { fate: Fate::Open, ..verdict });
+    journal.judge(batch(1, passed.to_vec())).await.unwrap();
+    let second = OpenTask { response_seq: 1, item_index: 1 };
+    let asks = NewAttempt {
+        tasks: vec![second],
+        phase: Phase::Responses,
+        examples: Vec::new(),
+        ..attempt(&journal, 1, 1_000)
+    };
+    journal.begin(asks).await.unwrap();
+    journal.answer(response(2, 1, "an output")).await.unwrap();
+    journal.end(2, answered(40), 5).await.unwrap();
+    journal.flush().await.unwrap();
+    assert_eq!(open.reader.response_after(1).unwrap().unwrap().tasks, [second]);
+    assert_eq!(open.reader.summary().unwrap().open_tasks, 2);
+
+    let output = Verdict { answers: Some(second), ..verdict(0, "Explain tides.", None) };
+    journal.judge(batch(2, vec![output])).await.unwrap();
+    journal.flush().await.unwrap();
+    let mut waits = Vec::new();
+    let collected: Result<(), StoreError> = open.reader.for_each_open_task(|open| {
+        waits.push((open.place.item_index, open.waits));
+        Ok(())
+    });
+    collected.unwrap();
+    assert_eq!(waits, [(0, true), (1, false)]);
+    let summary = open.reader.summary().unwrap();
+    assert_eq!((summary.accepted, summary.open_tasks, summary.candidates()), (1, 1, 1));
+
+    let mut tasks: Vec<AcceptedTask> = Vec::new();
+    let collected: Result<(), StoreError> = open.reader.for_each_accepted("m", |task| {
+        tasks.push(task);
+        Ok(())
+    });
+    collected.unwrap();
+    let provenance = &tasks[0].provenance;
+    let source = InstructionSource { request_index: 0, place: second };
+    assert_eq!((provenance.request_index, provenance.instruction), (1, Some(source)));
+    // The output alone, and half of the answer with two instructions.
+    assert_eq!(provenance.cost_share, Usd::from_pico(40 + 150));
+    assert_eq!(provenance.examples, [TaskRef::Seed(2), TaskRef::Accepted(0)]);
+    drop(journal);
+    crash(open).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! only then answers. One commit carries as many commands as have come since the last, and those
 //! that a short wait brings.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
-use super::schema::{ACCEPTED, to_sql};
+use super::schema::to_sql;
+use super::verdicts::{Tally, add_up, judge};
 use super::{StoreError, unix_ms};
 use crate::summary::StopReason;
-use crate::task::TaskRef;
 
 /// Commands in one commit, at most.
 const GROUP: usize = 512;
@@ -24,9 +23,6 @@ const SMALL_GROUP: usize = 64;
 const GATHER: Duration = Duration::from_micros(300);
 /// Fast and good enough on JSON; a response shrinks to about a third.
 const ZSTD_LEVEL: i32 = 1;
-
-/// Candidates by stage and rule, counted over a group.
-type Tally = BTreeMap<(&'static str, &'static str), i64>;
 
 pub(super) type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -213,14 +209,15 @@ fn begin(
     attempt: &NewAttempt,
 ) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![
-            to_sql(attempt.request_index),
-            attempt.phase.as_str(),
-            join(&attempt.examples),
-            to_sql(attempt.prompt_bound),
-            to_sql(attempt.max_output_tokens),
-        ])?;
+        to_sql(attempt.request_index),
+        attempt.phase.as_str(),
+        join(&attempt.examples),
+        join(&attempt.tasks),
+        to_sql(attempt.prompt_bound),
+        to_sql(attempt.max_output_tokens),
+    ])?;
     transaction
         .prepare_cached(
             "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms)
@@ -299,61 +296,6 @@ fn end_attempt(
     Ok(())
 }
 
-fn judge(
-    transaction: &Transaction<'_>,
-    batch: &VerdictBatch,
-    tally: &mut Tally,
-) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO candidates VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?;
-    let mut task_id = batch.first_task_id;
-    let mut accepted = 0_i64;
-    for verdict in &batch.verdicts {
-        let (stage, rule, detail) = match &verdict.rejection {
-            None => (ACCEPTED, "", None),
-            Some(no) => (no.stage.as_str(), no.rule, Some(no.detail.as_str())),
-        };
-        let id = verdict.accepted().then_some(to_sql(task_id));
-        if verdict.accepted() {
-            task_id += 1;
-            accepted += 1;
-        }
-        insert.execute(params![
-            to_sql(batch.response_seq),
-            verdict.item_index,
-            id,
-            id.is_none().then_some(stage),
-            id.is_none().then_some(rule),
-            detail,
-            verdict.candidate.instruction,
-            verdict.candidate.input,
-            verdict.candidate.output,
-            verdict.nearest.map(|nearest| nearest.task.to_string()),
-            verdict.nearest.map(|nearest| nearest.score),
-        ])?;
-        *tally.entry((stage, rule)).or_default() += 1;
-    }
-    transaction
-        .prepare_cached(
-            "UPDATE responses SET accepted = accepted + ?2, judged = ?3 WHERE seq = ?1",
-        )?
-        .execute(params![to_sql(batch.response_seq), accepted, batch.complete])?;
-    Ok(())
-}
-
-/// One statement for each rule of a group: a run has thousands of verdicts and a dozen rules.
-fn add_up(transaction: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
-    let mut add = transaction.prepare_cached(
-        "INSERT INTO tallies VALUES (?1, ?2, ?3)
-         ON CONFLICT (stage, rule) DO UPDATE SET count = count + excluded.count",
-    )?;
-    for ((stage, rule), count) in tally {
-        add.execute(params![stage, rule, count])?;
-    }
-    Ok(())
-}
-
 fn set_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
@@ -381,7 +323,7 @@ fn close(
     Ok(())
 }
 
-/// The in-context examples as one text: `seed:3 task:17`.
-fn join(examples: &[TaskRef]) -> String {
-    examples.iter().map(TaskRef::to_string).collect::<Vec<_>>().join(" ")
+/// Names of tasks as one text: `seed:3 task:17`.
+fn join(names: &[impl ToString]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -28,6 +28,18 @@ pub(super) fn read_task(value: &Value) -> Item {
     }
 }
 
+/// Reads an element of a list of instructions with inputs. An output that came unasked is left out.
+pub(super) fn read_instruction(value: &Value) -> Item {
+    let Value::Object(fields) = value else {
+        return Item::defect("not_an_object", &value.to_string());
+    };
+    let input = get(fields, INPUT).map(text_of).unwrap_or_default();
+    match instruction_of(fields).and_then(|text| task_of(text, input, String::new())) {
+        Ok(task) => Item::Candidate(task),
+        Err(rule) => Item::defect(rule, &value.to_string()),
+    }
+}
+
 /// Whether the object has an instruction of its own, so that it is a task and not a wrapper.
 pub(super) fn has_instruction(object: &Map<String, Value>) -> bool {
     get(object, INSTRUCTION).is_some()
@@ -82,10 +94,7 @@ pub(super) fn get<'v>(object: &'v Map<String, Value>, names: &[&str]) -> Option<
 }
 
 fn read_fields(fields: &Map<String, Value>) -> Result<Candidate, &'static str> {
-    let instruction = get(fields, INSTRUCTION).map(text_of).unwrap_or_default();
-    if instruction.is_empty() {
-        return Err("missing_instruction");
-    }
+    let instruction = instruction_of(fields)?;
     let output = get(fields, OUTPUT).map(text_of).ok_or("missing_output")?;
     let input = get(fields, INPUT).map(text_of).unwrap_or_default();
     task_of(instruction, input, output)
@@ -118,7 +127,13 @@ fn task_of(
     Ok(Candidate { instruction, input, output })
 }
 
-fn is_oversized(field: &str) -> bool {
+/// The instruction, which is never empty.
+fn instruction_of(fields: &Map<String, Value>) -> Result<String, &'static str> {
+    let instruction = get(fields, INSTRUCTION).map(text_of).unwrap_or_default();
+    if instruction.is_empty() { Err("missing_instruction") } else { Ok(instruction) }
+}
+
+pub(super) fn is_oversized(field: &str) -> bool {
     // Bytes first: they are at least as many as the characters, and known.
     field.len() > MAX_FIELD_CHARS && field.chars().count() > MAX_FIELD_CHARS
 }
@@ -141,14 +156,18 @@ fn text_of(value: &Value) -> String {
 /// Trims, gives LaTeX commands back, makes line ends `\n` and drops the other control characters
 /// except tabs. Those that end a line or page become line ends, so that no words are joined.
 fn clean(text: &str) -> String {
-    let restored = restore_commands(text);
+    without_controls(&restore_commands(text))
+}
+
+/// Trims, makes line ends `\n` and drops the other control characters except tabs.
+pub(super) fn without_controls(text: &str) -> String {
     // Nothing to do for almost every text.
     let is_clean = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    if restored.chars().all(is_clean) {
-        return restored.trim().to_owned();
+    if text.chars().all(is_clean) {
+        return text.trim().to_owned();
     }
-    let restored = restored.replace("\r\n", "\n");
-    let cleaned = restored.chars().filter_map(|c| match c {
+    let text = text.replace("\r\n", "\n");
+    let cleaned = text.chars().filter_map(|c| match c {
         '\n' | '\t' => Some(c),
         '\r' | '\u{b}' | '\u{c}' | '\u{85}' => Some('\n'),
         c => (!c.is_control()).then_some(c),

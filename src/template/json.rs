@@ -6,6 +6,7 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::instructions::JsonInstructions;
 use super::salvage::salvage;
 use super::{Defaults, Item, Rendered, TaskText, Template};
 use crate::chat::{Completion, Message, Prompt, ResponseSchema, Role};
@@ -79,6 +80,10 @@ impl Template for Json {
             stop: Vec::new(),
             response_schema: Some(response_schema()),
         }
+    }
+
+    fn instructions(&self) -> Option<&'static dyn Template> {
+        Some(&JsonInstructions)
     }
 
     fn parse(&self, completion: &Completion, _num_examples: usize) -> Vec<Item> {

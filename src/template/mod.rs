@@ -5,10 +5,12 @@
 
 mod alpaca;
 mod fields;
+mod instructions;
 mod json;
 mod latex;
 #[cfg(test)]
 mod mutations;
+pub mod outputs;
 mod quotes;
 mod repair;
 mod salvage;
@@ -39,6 +41,29 @@ pub trait Template: Debug + Send + Sync {
     ///
     /// The same arguments always give the same bytes.
     fn render(&self, examples: &[TaskText<'_>], tasks_per_request: u32) -> Rendered;
+
+    /// As [`Self::render`], with `system` in place of the standing instructions. What the answer
+    /// must look like is said all the same.
+    fn render_with(
+        &self,
+        system: &str,
+        examples: &[TaskText<'_>],
+        tasks_per_request: u32,
+    ) -> Rendered {
+        let mut rendered = self.render(examples, tasks_per_request);
+        if let Prompt::Messages(messages) = &mut rendered.prompt
+            && let Some(first) = messages.first_mut()
+        {
+            system.clone_into(&mut first.content);
+        }
+        rendered
+    }
+
+    /// The template that asks for the same tasks without their outputs, which are bought apart;
+    /// `None` where the format cannot do that.
+    fn instructions(&self) -> Option<&'static dyn Template> {
+        None
+    }
 
     /// Reads every task out of a completion, in order, and every part that could not be read.
     ///

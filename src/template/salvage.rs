@@ -16,13 +16,22 @@ use super::value::{Fault, parse};
 /// The most tasks read from one answer.
 const MAX_ITEMS: usize = 1000;
 
+/// Reads one object as an item.
+type Read = fn(&Value) -> Item;
+
 /// Reads the tasks out of an answer, in order, and what could not be read. Never empty.
 pub(super) fn salvage(text: &str) -> Vec<Item> {
     if let Some(items) = read_strict(text, MAX_ITEMS) {
         return items;
     }
+    salvage_with(text, read_task)
+}
+
+/// Reads the items out of an answer, each with `read`, in order, and what could not be read. Never
+/// empty.
+pub(super) fn salvage_with(text: &str, read: Read) -> Vec<Item> {
     let answer = without_reasoning(text);
-    let items = read_valid(answer).unwrap_or_else(|| read_pieces(answer));
+    let items = read_valid(answer, read).unwrap_or_else(|| read_pieces(answer, read));
     if !items.is_empty() {
         return items;
     }
@@ -31,21 +40,21 @@ pub(super) fn salvage(text: &str) -> Vec<Item> {
 }
 
 /// The answer after the block in which a reasoning model thinks aloud first, drafts included.
-fn without_reasoning(text: &str) -> &str {
+pub(super) fn without_reasoning(text: &str) -> &str {
     let thinking = text.trim_start().strip_prefix("<think>");
     thinking.and_then(|thinking| thinking.split_once("</think>")).map_or(text, |(_, answer)| answer)
 }
 
 /// Reads an answer that is valid JSON from its first bracket to its last, with prose or code
 /// fences around it at most. `None` when it is not.
-fn read_valid(text: &str) -> Option<Vec<Item>> {
+fn read_valid(text: &str, read: Read) -> Option<Vec<Item>> {
     let start = text.find(['{', '['])?;
     let end = text.rfind(['}', ']'])?;
     let is_whole =
         !text.get(..start)?.contains(['}', ']']) && !text.get(end..)?.contains(['{', '[']);
     let value = parse(text.get(start..=end).filter(|_| is_whole)?).ok()?;
     let mut items = Vec::new();
-    collect(&value, &mut items);
+    collect(&value, read, &mut items);
     if let Some(first_beyond) = items.get_mut(MAX_ITEMS) {
         let sample = match first_beyond {
             Item::Candidate(task) => &task.instruction,
@@ -57,30 +66,32 @@ fn read_valid(text: &str) -> Option<Vec<Item>> {
 }
 
 /// Appends the tasks in a value, however it wraps them, until there is one more than the limit.
-fn collect(value: &Value, items: &mut Vec<Item>) {
+fn collect(value: &Value, read: Read, items: &mut Vec<Item>) {
     match value {
         _ if items.len() > MAX_ITEMS => {}
-        Value::Array(list) => list.iter().for_each(|element| collect(element, items)),
+        Value::Array(list) => list.iter().for_each(|element| collect(element, read, items)),
         Value::Object(object)
             if fields::wraps_tasks(object) || !fields::has_instruction(object) =>
         {
-            if !collect_wrapped(object, items) {
-                items.push(read_task(value));
+            if !collect_wrapped(object, read, items) {
+                items.push(read(value));
             }
         }
-        _ => items.push(read_task(value)),
+        _ => items.push(read(value)),
     }
 }
 
 /// Appends the tasks in what an object wraps; gives whether it is a wrapper.
-fn collect_wrapped(object: &Map<String, Value>, items: &mut Vec<Item>) -> bool {
+fn collect_wrapped(object: &Map<String, Value>, read: Read, items: &mut Vec<Item>) -> bool {
     let mut is_wrapper = fields::wraps_tasks(object);
     for (key, value) in object {
         let before = items.len();
         let is_kept = match value {
-            Value::Object(inner) if !fields::has_field(inner) => collect_wrapped(inner, items),
+            Value::Object(inner) if !fields::has_field(inner) => {
+                collect_wrapped(inner, read, items)
+            }
             Value::Object(_) | Value::Array(_) => {
-                collect(value, items);
+                collect(value, read, items);
                 let found = items.get(before..).unwrap_or_default();
                 fields::is_list_of_tasks(key.as_bytes()) || found.iter().any(is_of_object)
             }
@@ -100,22 +111,22 @@ fn is_of_object(item: &Item) -> bool {
 }
 
 /// Reads every object that can be found in a text that is not valid JSON as a whole.
-fn read_pieces(text: &str) -> Vec<Item> {
+fn read_pieces(text: &str, read: Read) -> Vec<Item> {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
-    let read = |span: &Span| match span.ending {
-        Ending::Closed => read_object(piece(span), &[""]),
-        Ending::Broken => read_object(piece(span), &["}", ""]),
+    let read_span = |span: &Span| match span.ending {
+        Ending::Closed => read_object(piece(span), &[""], read),
+        Ending::Broken => read_object(piece(span), &["}", ""], read),
         Ending::Truncated => Item::defect("truncated", piece(span)),
     };
     let spans = find_objects(text);
-    let mut items: Vec<Item> = spans.iter().take(MAX_ITEMS).map(read).collect();
+    let mut items: Vec<Item> = spans.iter().take(MAX_ITEMS).map(read_span).collect();
     items.extend(spans.get(MAX_ITEMS).map(|span| Item::defect("too_many_items", piece(span))));
     items
 }
 
 /// Reads the text of one object, mended when it is not valid JSON. The first of `endings` that
 /// makes it an object is what it lacks.
-fn read_object(text: &str, endings: &[&str]) -> Item {
+fn read_object(text: &str, endings: &[&str], read: Read) -> Item {
     let opening = if text.starts_with('{') { "" } else { "{" };
     let body = text.trim_end_matches(|c: char| c == ',' || c.is_ascii_whitespace());
     let closed = || endings.iter().map(|ending| format!("{opening}{body}{ending}"));
@@ -127,7 +138,7 @@ fn read_object(text: &str, endings: &[&str]) -> Item {
         if is_text { Ok(value) } else { Err(Fault::Other) }
     });
     match parsed.chain(mended).chain(unescaped).find(|parsed| *parsed != Err(Fault::Other)) {
-        Some(Ok(value)) => read_task(&value),
+        Some(Ok(value)) => read(&value),
         Some(Err(Fault::RepeatedKey)) => Item::defect("repeated_field", text),
         Some(Err(Fault::Other)) | None => Item::defect("broken_item", text),
     }
@@ -196,7 +207,7 @@ mod tests {
                 let task = json!({ "instruction": instruction, "input": input, "output": output });
                 let answer = json!({ "tasks": [task, task] }).to_string();
                 let strict = read_strict(&answer, MAX_ITEMS).unwrap();
-                assert_eq!(strict, read_valid(&answer).unwrap(), "{answer}");
+                assert_eq!(strict, read_valid(&answer, read_task).unwrap(), "{answer}");
             }
         }
         for other in [

@@ -10,6 +10,7 @@ mod inputs;
 mod install;
 mod models;
 mod novelty;
+mod phases;
 mod providers;
 mod report;
 mod secrets;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use instructmill::chat::TokenUsage;
-use instructmill::event::{Phase, Rejection, Stage, Verdict};
+use instructmill::event::{Fate, Phase, Rejection, Stage, Verdict};
 use instructmill::store::{AttemptEnd, NewAttempt, NewResponse, OpenRun, RunDir, VerdictBatch};
 use instructmill::summary::StopReason;
 use instructmill::task::Candidate;
@@ -218,6 +218,7 @@ async fn fill(run: &OpenRun, texts: &[String]) {
         request_index: 0,
         phase: Phase::Tasks,
         examples: vec![],
+        tasks: vec![],
         prompt_bound: 10,
         max_output_tokens: 10,
         reserved: usd("0.01"),
@@ -242,10 +243,10 @@ async fn fill(run: &OpenRun, texts: &[String]) {
         let candidate =
             Candidate { instruction: text.clone(), input: text.clone(), output: text.clone() };
         let reject = Rejection { stage: Stage::Filter, rule: "keyword", detail: text.clone() };
-        for rejection in [None, Some(reject)] {
-            let item_index = u32::try_from(2 * index).unwrap() + u32::from(rejection.is_some());
+        for (item_index, fate) in (2 * index..).zip([Fate::Accepted, Fate::Rejected(reject)]) {
+            let item_index = u32::try_from(item_index).unwrap();
             let candidate = candidate.clone();
-            verdicts.push(Verdict { item_index, candidate, rejection, nearest: None });
+            verdicts.push(Verdict { item_index, candidate, fate, answers: None, nearest: None });
         }
     }
     let batch = VerdictBatch { response_seq, first_task_id: 0, verdicts, complete: true };

@@ -4,35 +4,85 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::two_phases::TwoPhases;
 use super::{Collector, Stop};
+use crate::chat::CompletionRequest;
+use crate::config::RequestConfig;
 use crate::event::Phase;
-use crate::ledger::prompt_token_bound;
+use crate::ledger::{Reservation, prompt_token_bound};
 use crate::pipeline::failure::RunError;
+use crate::pipeline::lane::Lane;
 use crate::pipeline::request::render;
-use crate::pipeline::worker::Job;
+use crate::pipeline::worker::{Job, Purpose};
+use crate::provider::Quirks;
 use crate::summary::StopReason;
+use crate::task::TaskRef;
 use crate::usd::Usd;
+
+/// Fewer output tokens would hold no task.
+const LEAST_OUTPUT: u32 = 100;
 
 impl Collector {
     pub(super) fn start_requests(&mut self) {
-        while self.stop.is_none() && self.wants_another() {
-            if self.next_request >= self.max_requests {
-                if self.in_flight == 0 {
-                    self.stop_with(Stop::by_design(StopReason::MaxRequests));
-                }
-                return;
-            }
+        let mut needed = None;
+        while self.stop.is_none() && self.next_request < self.max_requests {
             match self.next_job() {
-                Ok(job) => self.start(job),
-                Err(needed) => {
-                    // What is under way may cost less than reserved and leave room again.
-                    if self.in_flight == 0 {
-                        self.stop_for_budget(needed);
-                    }
-                    return;
+                Some(Ok(job)) => self.start(job),
+                // What is under way may cost less than reserved and leave room again.
+                Some(Err(too_much)) => {
+                    needed = Some(too_much);
+                    break;
                 }
+                None => break,
             }
         }
+        if self.in_flight > 0 || self.stop.is_some() {
+            return;
+        }
+        match needed.map(|needed| self.last_job().ok_or(needed)) {
+            Some(Ok(job)) => self.start(job),
+            Some(Err(needed)) => self.stop_for_budget(needed),
+            None if self.next_request >= self.max_requests => {
+                self.stop_with(Stop::by_design(StopReason::MaxRequests));
+            }
+            None => self.stop_with(Stop::by_design(StopReason::NoProgress)),
+        }
+    }
+
+    /// The next request, if one is wanted now: ready to leave, or the money it would have needed.
+    fn next_job(&mut self) -> Option<Result<Job, Usd>> {
+        let (accepted, target) = (self.accepted(), self.target);
+        let Some(two) = &self.two_phases else {
+            let job = || self.first_phase_job(&self.request, Phase::Tasks, Usd::ZERO);
+            return self.wants_another().then(job);
+        };
+        if let Some(count) = two.outputs_wanted(accepted, target) {
+            return Some(self.outputs_job(count));
+        }
+        if two.instructions_wanted(accepted, target) && self.lane.has_room() {
+            return Some(self.instructions_job(two, &self.request));
+        }
+        None
+    }
+
+    /// A smaller request for instructions, when nothing is under way and the budget does not hold
+    /// the usual one and the outputs that it would call for.
+    fn last_job(&self) -> Option<Job> {
+        let two = self.two_phases.as_ref().filter(|two| two.backlog.is_empty())?;
+        let usual = &self.request;
+        let fewer = (1..32).map(|halvings| usual.tasks_per_request >> halvings);
+        fewer.take_while(|tasks| *tasks > 0).find_map(|tasks_per_request| {
+            let share = usual.max_output_tokens / usual.tasks_per_request;
+            let max_output_tokens = share.saturating_mul(tasks_per_request).max(LEAST_OUTPUT);
+            let request = RequestConfig { tasks_per_request, max_output_tokens, ..usual.clone() };
+            self.instructions_job(two, &request).ok()
+        })
+    }
+
+    fn instructions_job(&self, two: &TwoPhases, request: &RequestConfig) -> Result<Job, Usd> {
+        let RequestConfig { tasks_per_request, max_output_tokens, .. } = *request;
+        let earmark = two.worst_cases.of_instructions(tasks_per_request, max_output_tokens);
+        self.first_phase_job(request, Phase::Instructions, earmark)
     }
 
     /// Near the target no more requests leave than it should take to reach it.
@@ -49,7 +99,7 @@ impl Collector {
     }
 
     fn stop_for_budget(&mut self, needed: Usd) {
-        let left = self.shared.ledger.totals().left();
+        let left = self.shared.ledger.totals().free();
         tracing::info!(%needed, %left, "the budget does not hold another request");
         let nothing_bought = self.shared.tally().0.sent == 0;
         self.stop_with(if nothing_bought {
@@ -59,28 +109,84 @@ impl Collector {
         });
     }
 
-    /// Samples, renders and reserves: a request ready to leave, or the money it would have needed.
-    fn next_job(&mut self) -> Result<Job, Usd> {
-        let request_index = self.next_request;
+    /// Samples, renders and reserves: a request for tasks or instructions ready to leave, or the
+    /// money it would have needed. `earmark` is kept back for what its answer will call for.
+    fn first_phase_job(
+        &self,
+        config: &RequestConfig,
+        phase: Phase,
+        earmark: Usd,
+    ) -> Result<Job, Usd> {
+        let lane = &self.lane;
         let pool = self.judge.pool();
-        let (examples, request) = render(&self.request, &self.lane.model, pool, request_index);
-        let quirks = self.lane.quirks();
-        let body = Bytes::from(self.lane.provider.encode(&request, &quirks));
-        let prompt_bound = prompt_token_bound(body.len());
-        let max_output_tokens = u64::from(request.max_output_tokens);
-        let worst_case = self.lane.price.worst_case(prompt_bound, max_output_tokens);
-        let reservation =
-            self.shared.ledger.reserve(worst_case).map_err(|reached| reached.needed)?;
-        Ok(Job {
-            request_index,
-            lane: Arc::clone(&self.lane),
-            phase: Phase::Tasks,
+        let (examples, request) = render(config, &lane.model, pool, self.next_request);
+        let sealed = Sealed::new(lane, &request);
+        let reservation = self
+            .shared
+            .ledger
+            .reserve_and_earmark(sealed.worst_case, earmark)
+            .map_err(|reached| reached.needed)?;
+        let purpose = Purpose { phase, tasks: Vec::new(), earmark };
+        Ok(self.job(lane, purpose, examples, request, sealed, reservation))
+    }
+
+    /// A request for the outputs of the oldest open tasks.
+    fn outputs_job(&mut self, count: usize) -> Result<Job, Usd> {
+        let two = self.two_phases.as_mut().expect("outputs are asked for in two phases only");
+        let group = two.backlog.oldest(count);
+        let tasks: Vec<_> = group.tasks.iter().filter_map(|t| self.judge.open_task(*t)).collect();
+        let request = two.requests.render(&two.lane.model, &tasks);
+        let sealed = Sealed::new(&two.lane, &request);
+        let reservation = self
+            .shared
+            .ledger
+            .reserve_earmarked(sealed.worst_case, group.earmark)
+            .map_err(|reached| reached.needed)?;
+        two.backlog.remove(&group);
+        let lane = Arc::clone(&two.lane);
+        let purpose = Purpose { phase: Phase::Responses, tasks: group.tasks, earmark: Usd::ZERO };
+        Ok(self.job(&lane, purpose, Vec::new(), request, sealed, reservation))
+    }
+
+    fn job(
+        &self,
+        lane: &Arc<Lane>,
+        purpose: Purpose,
+        examples: Vec<TaskRef>,
+        request: CompletionRequest,
+        sealed: Sealed,
+        reservation: Reservation,
+    ) -> Job {
+        let Sealed { body, quirks, prompt_bound, .. } = sealed;
+        Job {
+            request_index: self.next_request,
+            lane: Arc::clone(lane),
+            purpose,
             examples,
             request,
             body,
             quirks,
             prompt_bound,
             reservation,
-        })
+        }
+    }
+}
+
+/// A request as it will leave, with its bounds.
+struct Sealed {
+    body: Bytes,
+    quirks: Quirks,
+    prompt_bound: u64,
+    worst_case: Usd,
+}
+
+impl Sealed {
+    fn new(lane: &Lane, request: &CompletionRequest) -> Self {
+        let quirks = lane.quirks();
+        let body = Bytes::from(lane.provider.encode(request, &quirks));
+        let prompt_bound = prompt_token_bound(body.len());
+        let max_output_tokens = u64::from(request.max_output_tokens);
+        let worst_case = lane.price.worst_case(prompt_bound, max_output_tokens);
+        Self { body, quirks, prompt_bound, worst_case }
     }
 }

@@ -3,6 +3,7 @@
 
 mod demand;
 mod publish;
+mod two_phases;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -13,17 +14,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::two_phases::TwoPhases;
+use super::backlog::Owed;
 use super::failure::RunError;
-use super::judge::Judge;
+use super::judge::{Judge, Reading};
 use super::lane::Lane;
 use super::progress::Snapshot;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::worker::{Arrived, Job, Report, run_job};
+use super::worker::{Arrived, Job, Purpose, Report, run_job};
 use crate::config::{RequestConfig, RunConfig};
 use crate::store::JudgedUpTo;
 use crate::summary::{StopReason, Summary};
-use crate::template::Item;
+use crate::usd::Usd;
 
 /// How often progress is published.
 const TICK: Duration = Duration::from_millis(100);
@@ -53,7 +56,23 @@ impl Stop {
 #[derive(Debug)]
 struct Ended {
     lane: Arc<Lane>,
+    purpose: Purpose,
     report: Report,
+}
+
+/// A response on its way to the judge, with what is kept back for what it calls for.
+#[derive(Debug)]
+struct Waiting {
+    reading: Reading,
+    earmark: Usd,
+}
+
+/// The lanes of a run.
+pub(super) struct Lanes {
+    /// Where whole tasks or instructions are asked for.
+    pub(super) first: Arc<Lane>,
+    /// Where outputs are asked for; it may be the same.
+    pub(super) outputs: Arc<Lane>,
 }
 
 /// Outcomes in a row, each count starting again at its opposite.
@@ -61,7 +80,8 @@ struct Ended {
 struct Streaks {
     unreadable: u64,
     gave_up: u64,
-    without_accepted: u64,
+    /// Responses in which nothing passed, of the first phase and of outputs.
+    nothing_passed: [u64; 2],
 }
 
 pub(super) struct Collector {
@@ -74,7 +94,11 @@ pub(super) struct Collector {
     judge: Judge,
     judged: JudgedUpTo,
     /// Responses that wait for their turn: their predecessors in the journal are still to come.
-    waiting: BTreeMap<u64, Vec<Item>>,
+    waiting: BTreeMap<u64, Waiting>,
+    /// When outputs are bought apart.
+    two_phases: Option<TwoPhases>,
+    /// Whether what earlier sessions bought is judged, and requests may leave.
+    begun: bool,
     next_request: u64,
     in_flight: usize,
     streaks: Streaks,
@@ -101,14 +125,18 @@ impl Collector {
     pub(super) fn new(
         config: &RunConfig,
         shared: Arc<Shared>,
-        lane: Arc<Lane>,
+        lanes: Lanes,
         resumed: Resumed,
         stop_signal: watch::Sender<bool>,
         progress: watch::Sender<Snapshot>,
     ) -> Self {
+        let asked = config.request.tasks_per_request;
+        let Lanes { first: lane, outputs } = lanes;
+        let two_phases = config.responses.as_ref().map(|r| TwoPhases::new(r, asked, outputs));
         Self {
             shared,
             lane,
+            two_phases,
             request: config.request.clone(),
             target: config.target,
             max_requests: config.max_requests.unwrap_or(u64::MAX),
@@ -116,6 +144,7 @@ impl Collector {
             judge: resumed.judge,
             judged: resumed.judged,
             waiting: BTreeMap::new(),
+            begun: false,
             next_request: resumed.next_request,
             in_flight: 0,
             streaks: Streaks::default(),
@@ -134,8 +163,8 @@ impl Collector {
 
     /// Takes a response that an earlier session bought and did not judge. Returns whether more are
     /// wanted.
-    pub(super) async fn take_stored(&mut self, seq: u64, items: Vec<Item>) -> bool {
-        self.waiting.insert(seq, items);
+    pub(super) async fn take_stored(&mut self, reading: Reading) -> bool {
+        self.waiting.insert(reading.seq, Waiting { reading, earmark: Usd::ZERO });
         self.judge_waiting().await;
         self.stop.is_none()
     }
@@ -144,6 +173,7 @@ impl Collector {
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        self.owe_open_tasks();
         if self.accepted() >= self.target {
             self.stop_with(Stop::by_design(StopReason::Target));
         }
@@ -172,7 +202,7 @@ impl Collector {
     }
 
     fn accepted(&self) -> u64 {
-        self.judge.pool().accepted_len()
+        self.judge.accepted()
     }
 
     fn stop_with(&mut self, stop: Stop) {
@@ -187,27 +217,31 @@ impl Collector {
     fn start(&mut self, job: Job) {
         self.next_request += 1;
         self.in_flight += 1;
-        let lane = Arc::clone(&job.lane);
+        let (lane, purpose) = (Arc::clone(&job.lane), job.purpose.clone());
         lane.enter();
+        self.is_coming(&purpose);
         let (shared, reports) = (Arc::clone(&self.shared), self.reports.0.clone());
         self.workers.spawn(async move {
             let report = run_job(shared, job).await;
             // The collector outlives its workers; when it does not, nobody needs the report.
-            drop(reports.send(Ended { lane, report }).await);
+            drop(reports.send(Ended { lane, purpose, report }).await);
         });
     }
 
-    async fn handle(&mut self, Ended { lane, report }: Ended) {
+    async fn handle(&mut self, Ended { lane, purpose, report }: Ended) {
         self.in_flight -= 1;
         lane.leave();
         while self.workers.try_join_next().is_some() {}
         match report {
-            Report::Arrived(arrived) => self.arrived(&lane, arrived).await,
+            Report::Arrived(arrived) => return self.arrived(&lane, purpose, arrived).await,
             Report::Cancelled => {}
             Report::OutOfBudget => tracing::info!("a retry was left out for want of budget"),
             Report::Fatal(error) => self.stop_with(Stop::failed(error)),
             Report::GaveUp(error) => self.gave_up(&lane, error),
         }
+        // Open tasks whose request came to nothing are asked for again in the next session.
+        self.is_over(purpose.phase, purpose.tasks.len());
+        self.shared.ledger.release_earmark(purpose.earmark);
     }
 
     fn gave_up(&mut self, lane: &Lane, error: RunError) {
@@ -218,19 +252,22 @@ impl Collector {
         }
     }
 
-    async fn arrived(&mut self, lane: &Lane, arrived: Arrived) {
+    async fn arrived(&mut self, lane: &Lane, purpose: Purpose, arrived: Arrived) {
         self.streaks.gave_up = 0;
-        match arrived.unreadable {
+        match &arrived.unreadable {
             None => self.streaks.unreadable = 0,
             Some(message) => {
                 self.streaks.unreadable += 1;
                 if !lane.is_proven() || self.streaks.unreadable >= UNREADABLE_LIMIT {
-                    let base_url = lane.base_url.clone();
+                    let (base_url, message) = (lane.base_url.clone(), message.clone());
                     self.stop_with(Stop::failed(RunError::Unreadable { base_url, message }));
                 }
             }
         }
-        self.waiting.insert(arrived.seq, arrived.items);
+        let Purpose { phase, tasks, earmark } = purpose;
+        let Arrived { seq, items, .. } = arrived;
+        let reading = Reading { seq, phase, tasks, items };
+        self.waiting.insert(seq, Waiting { reading, earmark });
         self.judge_waiting().await;
     }
 }

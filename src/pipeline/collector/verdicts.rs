@@ -1,9 +1,13 @@
 //! Judging: responses in the order of the journal, each whole or up to the target.
 
-use super::{Collector, Stop};
+use super::{Collector, Owed, Stop, Waiting};
+use crate::event::{Fate, Phase, Verdict};
+use crate::pipeline::judge::{Judged, Reading};
+use crate::pipeline::worker::Purpose;
 use crate::store::{StoreError, VerdictBatch};
 use crate::summary::StopReason;
-use crate::template::Item;
+use crate::task::OpenTask;
+use crate::usd::Usd;
 
 impl Collector {
     /// Judges the responses whose turn it is. Verdicts follow the order of the journal, so that
@@ -12,9 +16,12 @@ impl Collector {
     pub(super) async fn judge_waiting(&mut self) {
         while self.accepted() < self.target {
             let seq = self.judged.response_seq + 1;
-            let Some(items) = self.waiting.remove(&seq) else { return };
-            let batch = self.judge_response(seq, items);
-            self.note_verdicts(&batch);
+            let Some(Waiting { reading, earmark }) = self.waiting.remove(&seq) else { return };
+            let (phase, tasks) = (reading.phase, reading.tasks.len());
+            let batch = self.judge_response(reading);
+            self.is_over(phase, tasks);
+            self.note_verdicts(phase, &batch);
+            self.owe(earmark, &batch);
             if self.shared.journal.judge(batch).await.is_err() {
                 // The journal's own error is on its way from the worker that waits for it.
                 self.stop_with(Stop::failed(StoreError::Closed.into()));
@@ -24,38 +31,87 @@ impl Collector {
         self.stop_with(Stop::by_design(StopReason::Target));
     }
 
-    fn judge_response(&mut self, seq: u64, items: Vec<Item>) -> VerdictBatch {
-        let first_task_id = self.accepted();
+    fn judge_response(&mut self, reading: Reading) -> VerdictBatch {
+        let (response_seq, first_task_id) = (reading.seq, self.accepted());
         let done = std::mem::take(&mut self.judged.items_of_next);
-        let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let items = items.into_iter().skip(done as usize).collect();
-        let verdicts = self.judge.judge(done, items, self.target - first_task_id);
-        let judged = done + u32::try_from(verdicts.len()).unwrap_or(u32::MAX);
-        let complete = judged >= total;
+        let most = self.target - first_task_id;
+        let Judged { verdicts, complete } = self.judge.judge(reading, done, most);
         if complete {
-            self.judged.response_seq = seq;
+            self.judged.response_seq = response_seq;
         } else {
-            self.judged.items_of_next = judged;
+            self.judged.items_of_next = done + u32::try_from(verdicts.len()).unwrap_or(u32::MAX);
         }
-        VerdictBatch { response_seq: seq, first_task_id, verdicts, complete }
+        VerdictBatch { response_seq, first_task_id, verdicts, complete }
     }
 
-    fn note_verdicts(&mut self, batch: &VerdictBatch) {
+    fn note_verdicts(&mut self, phase: Phase, batch: &VerdictBatch) {
         self.responses_judged += u64::from(batch.complete);
-        let mut any_accepted = false;
+        let mut passed = 0;
         for verdict in &batch.verdicts {
-            match &verdict.rejection {
-                None => any_accepted = true,
+            match verdict.fate.rejection() {
+                None => passed += 1,
                 Some(no) => {
                     let key = (no.stage, no.rule.to_owned());
                     *self.summary.rejections.entry(key).or_default() += 1;
                 }
             }
         }
-        self.streaks.without_accepted =
-            if any_accepted { 0 } else { self.streaks.without_accepted + 1 };
-        if self.streaks.without_accepted >= self.max_stalled_responses {
-            self.stop_with(Stop::by_design(StopReason::NoProgress));
+        if let Some(two) = &mut self.two_phases {
+            match phase {
+                Phase::Responses => two.kept.add(batch.verdicts.len() as u64, passed),
+                _ => two.brought.add(1, passed),
+            }
         }
+        let streak = &mut self.streaks.nothing_passed[usize::from(phase == Phase::Responses)];
+        *streak = if passed > 0 { 0 } else { *streak + 1 };
+        if *streak < self.max_stalled_responses {
+            return;
+        }
+        match &mut self.two_phases {
+            // The outputs that are owed are bought all the same.
+            Some(two) if phase == Phase::Instructions => two.exhausted = true,
+            _ => self.stop_with(Stop::by_design(StopReason::NoProgress)),
+        }
+    }
+
+    /// A request began.
+    pub(super) fn is_coming(&mut self, purpose: &Purpose) {
+        let Some(two) = &mut self.two_phases else { return };
+        match purpose.phase {
+            Phase::Responses => two.outputs_coming += purpose.tasks.len() as u64,
+            _ => two.instructions_coming += 1,
+        }
+    }
+
+    /// A request that began is judged, or came to nothing. One of an earlier session began there.
+    pub(super) fn is_over(&mut self, phase: Phase, tasks: usize) {
+        let Some(two) = &mut self.two_phases else { return };
+        let coming = match phase {
+            Phase::Responses => (&mut two.outputs_coming, tasks as u64),
+            _ => (&mut two.instructions_coming, 1),
+        };
+        *coming.0 = coming.0.saturating_sub(coming.1);
+    }
+
+    /// Takes up the outputs that a response with instructions calls for.
+    fn owe(&mut self, earmark: Usd, batch: &VerdictBatch) {
+        let Some(two) = self.two_phases.as_mut().filter(|_| self.begun) else { return };
+        let is_open = |verdict: &&Verdict| verdict.fate == Fate::Open;
+        let owed = batch.verdicts.iter().filter(is_open).map(|verdict| Owed {
+            task: OpenTask { response_seq: batch.response_seq, item_index: verdict.item_index },
+            worst_case: two.worst_cases.of_task(&verdict.candidate),
+        });
+        two.backlog.add(&self.shared.ledger, earmark, owed.collect());
+    }
+
+    /// Takes up the outputs that earlier sessions left to buy, once all that they bought is judged.
+    pub(super) fn owe_open_tasks(&mut self) {
+        self.begun = true;
+        let Some(two) = &mut self.two_phases else { return };
+        let owed = self
+            .judge
+            .open_tasks()
+            .map(|(task, open)| Owed { task, worst_case: two.worst_cases.of_task(open) });
+        two.backlog.add(&self.shared.ledger, Usd::ZERO, owed.collect());
     }
 }

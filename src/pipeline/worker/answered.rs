@@ -7,7 +7,7 @@ use super::{Arrived, Job, Report};
 use crate::chat::Completion;
 use crate::ledger::{Price, cost_of, is_plausible};
 use crate::limit::Permit;
-use crate::pipeline::judge::{REASON_LESS, read_body};
+use crate::pipeline::judge::{Asked, REASON_LESS, read_body};
 use crate::pipeline::shared::Shared;
 use crate::store::{AttemptEnd, NewResponse, unix_ms};
 
@@ -36,7 +36,12 @@ pub(super) async fn answered(
     shared.count(|attempts| attempts.answered += 1);
     job.lane.note_success();
     let provider = job.lane.provider;
-    let (items, decoded) = read_body(provider, shared.template, &body, job.examples.len());
+    let asked = Asked {
+        phase: job.purpose.phase,
+        examples: job.examples.len(),
+        tasks: job.purpose.tasks.len(),
+    };
+    let (items, decoded) = read_body(provider, shared.template, &body, asked);
     let completion = decoded.as_ref().ok();
     if completion.is_some() {
         job.lane.prove();

@@ -24,21 +24,32 @@ use crate::ledger::Reservation;
 use crate::limit::Permit;
 use crate::provider::{Outcome, Quirks};
 use crate::store::{NewAttempt, unix_ms};
-use crate::task::TaskRef;
+use crate::task::{OpenTask, TaskRef};
 use crate::template::Item;
+use crate::usd::Usd;
 
 /// A request ready to be sent, with its first reservation.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) request_index: u64,
     pub(super) lane: Arc<Lane>,
-    pub(super) phase: Phase,
+    pub(super) purpose: Purpose,
     pub(super) examples: Vec<TaskRef>,
     pub(super) request: CompletionRequest,
     pub(super) body: Bytes,
     pub(super) quirks: Quirks,
     pub(super) prompt_bound: u64,
     pub(super) reservation: Reservation,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone)]
+pub(super) struct Purpose {
+    pub(super) phase: Phase,
+    /// The open tasks whose outputs it asks for.
+    pub(super) tasks: Vec<OpenTask>,
+    /// What is kept back for the requests that its answer will call for.
+    pub(super) earmark: Usd,
 }
 
 impl Job {
@@ -163,8 +174,9 @@ fn new_attempt(job: &Job, id: u64) -> NewAttempt {
     NewAttempt {
         id,
         request_index: job.request_index,
-        phase: job.phase,
+        phase: job.purpose.phase,
         examples: job.examples.clone(),
+        tasks: job.purpose.tasks.clone(),
         prompt_bound: job.prompt_bound,
         max_output_tokens: job.max_output_tokens(),
         reserved: job.reservation.amount(),

@@ -24,7 +24,20 @@ pub(in crate::simulator) enum Format {
     Numbered { first: u32, last: u32 },
     /// `{"tasks": [...]}`; `strict` when the server was told to keep to a schema.
     Json { count: u32, strict: bool },
+    /// As [`Self::Json`], with instructions and inputs alone.
+    Instructions { count: u32, strict: bool },
+    /// The output of one task, as it is.
+    Output,
+    /// The outputs of several tasks, each behind a line with its number.
+    Outputs { count: u32 },
 }
+
+/// How a prompt for the output of one task begins.
+const ONE_TASK: &str = "Task:\n";
+/// How a prompt for the outputs of several tasks ends, behind their number and " tasks".
+const SEVERAL_TASKS: &str = "Answer these ";
+/// How a prompt for instructions alone ends.
+const NO_ANSWERS: &str = "tasks without answers.";
 
 /// A language that the simulator writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +50,31 @@ impl Ask {
     /// Reads the texts of a prompt, oldest first. `strict`: the request has a `response_format`.
     pub(in crate::simulator) fn read(texts: &[&str], strict: bool) -> Self {
         let last = texts.last().copied().unwrap_or_default();
-        let format = match numbered_start(last) {
-            Some(first) => Format::Numbered { first, last: LIST_END.max(first.saturating_add(15)) },
-            None => Format::Json { count: asked_count(last).unwrap_or(DEFAULT_TASKS), strict },
+        let format = format(last, strict);
+        let language = match format {
+            // The standing instructions may be in another language than the tasks.
+            Format::Output | Format::Outputs { .. } => language(&[last]),
+            _ => language(texts),
         };
-        Self { format, language: language(texts) }
+        Self { format, language }
+    }
+}
+
+fn format(last: &str, strict: bool) -> Format {
+    if last.starts_with(ONE_TASK) {
+        return Format::Output;
+    }
+    if let Some(first) = numbered_start(last) {
+        return Format::Numbered { first, last: LIST_END.max(first.saturating_add(15)) };
+    }
+    let count = asked_count(last).unwrap_or(DEFAULT_TASKS);
+    let end = last.trim_end().lines().next_back().unwrap_or_default();
+    if end.starts_with(SEVERAL_TASKS) {
+        Format::Outputs { count }
+    } else if end.ends_with(NO_ANSWERS) {
+        Format::Instructions { count, strict }
+    } else {
+        Format::Json { count, strict }
     }
 }
 
@@ -178,6 +211,26 @@ mod tests {
             assert_eq!(format(text), Format::Json { count, strict: false }, "{text}");
         }
         assert_eq!(Ask::read(&["3 tasks"], true).format, Format::Json { count: 3, strict: true });
+    }
+
+    #[test]
+    fn outputs_and_instructions_are_asked_for_apart() {
+        for (text, expected) in [
+            (
+                "[]\nWrite 20 new tasks without answers.",
+                Format::Instructions { count: 20, strict: false },
+            ),
+            ("Task:\nWrite 3 new tasks without answers.", Format::Output),
+            (
+                "=== 1 ===\nAdd.\n\n=== 2 ===\nSum.\n\nAnswer these 2 tasks.",
+                Format::Outputs { count: 2 },
+            ),
+        ] {
+            assert_eq!(format(text), expected, "{text}");
+        }
+        let chinese =
+            Ask::read(&["You do tasks as an expert would.", "Task:\n解释一下潮汐。"], false);
+        assert_eq!(chinese.language, Language::Chinese);
     }
 
     #[test]

@@ -36,6 +36,26 @@ pub(super) fn numbered(first: u32, items: impl Iterator<Item = Item>) -> String 
 
 /// `{"tasks": [{"instruction", "input", "output"}, ...]}`, within one of [`WRAPPINGS`].
 pub(super) fn json(items: impl Iterator<Item = Item>, wrapping: Option<usize>) -> String {
+    list(items, wrapping, push_json)
+}
+
+/// `{"tasks": [{"instruction", "input"}, ...]}`, within one of [`WRAPPINGS`].
+pub(super) fn instructions(items: impl Iterator<Item = Item>, wrapping: Option<usize>) -> String {
+    list(items, wrapping, push_question)
+}
+
+/// Several outputs, each behind a line with its number.
+pub(super) fn outputs(outputs: impl Iterator<Item = String>) -> String {
+    let numbered =
+        (1..).zip(outputs).map(|(n, output): (u32, _)| format!("=== {n} ===\n{output}\n"));
+    numbered.collect()
+}
+
+fn list(
+    items: impl Iterator<Item = Item>,
+    wrapping: Option<usize>,
+    push: fn(&mut String, &Item),
+) -> String {
     let (before, after) = wrapping.and_then(|w| WRAPPINGS.get(w)).copied().unwrap_or_default();
     let mut text = String::with_capacity(8 * 1024);
     text.push_str(before);
@@ -44,11 +64,27 @@ pub(super) fn json(items: impl Iterator<Item = Item>, wrapping: Option<usize>) -
         if position > 0 {
             text.push(',');
         }
-        push_json(&mut text, &item);
+        push(&mut text, &item);
     }
     text.push_str("]}");
     text.push_str(after);
     text
+}
+
+fn push_question(text: &mut String, item: &Item) {
+    if item.flaw == Some(Flaw::MissingField) {
+        text.push_str("{\"input\":");
+    } else {
+        text.push_str("{\"instruction\":");
+        push_string(text, &item.instruction);
+        text.push_str(",\"input\":");
+    }
+    push_string(text, &item.input);
+    if item.flaw == Some(Flaw::Broken) {
+        // The string's closing quote is lost.
+        text.pop();
+    }
+    text.push('}');
 }
 
 fn push_json(text: &mut String, item: &Item) {

@@ -93,11 +93,18 @@ impl Writer {
             Format::Numbered { first, last } => {
                 format::numbered(first, (first..=last).map(|_| tongue.item(seed, &mut rng, false)))
             }
-            Format::Json { count, strict } => {
+            Format::Json { count, strict } | Format::Instructions { count, strict } => {
                 let loose = !strict && rng.f64() < loose_share;
                 let wrapping = loose.then(|| rng.usize(..format::WRAPPINGS.len()));
                 let items = (0..count).map(|_| tongue.item(seed, &mut rng, strict));
-                format::json(items, wrapping)
+                match ask.format {
+                    Format::Instructions { .. } => format::instructions(items, wrapping),
+                    _ => format::json(items, wrapping),
+                }
+            }
+            Format::Output => tongue.output(&mut rng),
+            Format::Outputs { count } => {
+                format::outputs((0..count).map(|_| tongue.output(&mut rng)))
             }
         }
     }
@@ -150,6 +157,13 @@ impl Tongue {
         output.push(' ');
         expansion.append(self.answer, &mut output);
         Item { instruction, input, output, flaw: None }
+    }
+
+    /// The output of a task alone.
+    fn output(&self, rng: &mut Rng) -> String {
+        let item = self.written(Rng::with_seed(rng.u64(..)), self.plain);
+        let flawed = rng.f64() < FLAW_SHARE;
+        if flawed { self.flawed(item, rng, true).output } else { item.output }
     }
 
     fn flawed(&self, mut item: Item, rng: &mut Rng, strict: bool) -> Item {
