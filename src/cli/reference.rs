@@ -8,7 +8,7 @@ use clap::{Arg, CommandFactory};
 
 use super::args::Arguments;
 use super::failure::CliError;
-use crate::config::Settings;
+use crate::config::{PhaseSettings, Settings};
 
 /// The columns of comments in a configuration file.
 const COMMENT_COLUMNS: usize = 98;
@@ -87,6 +87,16 @@ fn markdown() -> String {
         let Entry { key, flag, .. } = &entry;
         text.push_str(&format!("| `{key}` | `{flag}` | {variable} | {help}{values} |\n"));
     }
+    text.push_str(&format!(
+        "\n## Tables\n\n\
+         With `phases = \"instructions+responses\"` the file may have the tables `[instructions]` and `[responses]`, \
+         which say of the one phase what differs from the settings above: `{}`. `system` takes the place of the \
+         program's own standing instructions; in `[responses]`, `tasks_per_request` is 1 and `max_output_tokens` (for one \
+         task) 2000 unless said. A table that names another API takes neither URL, key nor price from above, and one that names another \
+         model no price. The flags `--responses-model`, `--responses-price-in`, `--responses-price-out`, \
+         `--responses-tasks-per-request` and `--responses-max-output-tokens` are those keys of `[responses]`.\n",
+        PhaseSettings::KEYS.join("`, `")
+    ));
     text
 }
 
@@ -119,6 +129,11 @@ pub(super) fn configuration(given: &[(&str, String)]) -> String {
             None => text.push_str(&format!("#{key} =\n")),
         }
     }
+    text.push_str(
+        "\n# With phases = \"instructions+responses\", what differs in requests for outputs; the same for\n\
+         # instructions stands in [instructions].\n\
+         #[responses]\n#model = \"\"\n#system = \"\"\n#tasks_per_request = 1\n#max_output_tokens = 2000\n",
+    );
     text
 }
 
@@ -149,7 +164,9 @@ mod tests {
     #[test]
     fn every_setting_is_in_the_reference() {
         let entries = entries();
-        for key in Settings::KEYS {
+        // The tables of phases are no flags.
+        for key in Settings::KEYS.iter().filter(|key| !["instructions", "responses"].contains(key))
+        {
             assert!(entries.iter().any(|entry| entry.key == **key), "{key}");
         }
     }
