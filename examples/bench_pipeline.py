@@ -80,7 +80,7 @@ def generate(port, folder, requests, concurrency, tasks):
     return [MILL, "generate", "--run", f"{folder}/run", "--base-url", base_url(port),
             "--model", "m", "--price-in", "1", "--price-out", "1", "--budget", "10000",
             "--target", "10000000", "--max-requests", requests, "--concurrency", concurrency,
-            "--tasks-per-request", tasks]
+            "--tasks-per-request", tasks, "--phases", "tasks"]
 
 
 def record_bodies(path, tasks):

@@ -212,7 +212,7 @@ settings_args! {
     #[arg(long, value_name = "S", env = "INSTRUCTMILL_REQUEST_TIMEOUT", allow_negative_numbers = true)]
     request_timeout: (u64),
     /// Ask for whole tasks, or for instructions first and for outputs of those that passed
-    /// [default: tasks]
+    /// [default: the latter from a --target of 5000 on, at a price and with the template json]
     #[arg(long, env = "INSTRUCTMILL_PHASES", value_parser = PossibleValuesParser::new(PHASES))]
     phases: (String),
     /// The prompt template [default: json for chat models, alpaca for openai-completions]

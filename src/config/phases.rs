@@ -21,6 +21,9 @@ pub(super) struct First {
     pub(super) api_version: Option<String>,
 }
 
+/// From this target on outputs are bought apart, unless something else is said.
+const LONG_RUN: u64 = 5_000;
+
 /// Settings by which two phases share one API and its limits.
 const LANE_KEYS: &[&str] = &[
     "provider",
@@ -46,7 +49,10 @@ pub(super) fn resolve(
     settings: &mut Settings,
     environment: Environment<'_>,
 ) -> Result<(First, Option<ResponsesConfig>), ConfigError> {
-    let phases = settings.phases.get_or_insert_with(|| PHASES[0].to_owned()).clone();
+    if settings.phases.is_none() {
+        settings.phases = Some(default_phases(settings, environment).to_owned());
+    }
+    let phases = settings.phases.clone().unwrap_or_default();
     if !PHASES.contains(&phases.as_str()) {
         return Err(unknown("phases", &phases, &PHASES));
     }
@@ -61,6 +67,25 @@ pub(super) fn resolve(
     *settings = table.withdrawn_from(alone.clone(), &said);
     let responses = responses(settings, said, &alone, environment)?;
     Ok((first, Some(responses)))
+}
+
+/// Two phases where they were measured to be cheaper: in a long run, whose duplicates are many, at
+/// a price. `docs/benchmarks.md` has the figures.
+fn default_phases(settings: &Settings, environment: Environment<'_>) -> &'static str {
+    // What is said of a phase must not be passed over; whether it can be is checked later.
+    if settings.instructions.is_some() || settings.responses.is_some() {
+        return TWO_PHASES;
+    }
+    let is_long = settings.target.is_some_and(|target| target >= LONG_RUN);
+    let compares_outputs = settings.compare.as_deref() == Some(Compared::All.name());
+    let can = |first: First| first.request.template.instructions().is_some();
+    let pays = |first: &First| !first.priced.price.is_free();
+    let as_one_phase = || first(&mut settings.clone(), environment).ok();
+    if is_long && !compares_outputs && as_one_phase().filter(pays).is_some_and(can) {
+        TWO_PHASES
+    } else {
+        PHASES[0]
+    }
 }
 
 /// Says in which table an error is, unless the run has no such table.

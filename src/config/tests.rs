@@ -269,6 +269,28 @@ fn two_phases_resolve_to_themselves() {
 }
 
 #[test]
+fn long_runs_buy_outputs_apart_where_that_is_cheaper() {
+    let key = Some("sk-test-0123456789");
+    let phases = |change: fn(&mut Settings)| {
+        let mut settings = Settings { target: Some(5_000), ..real() };
+        change(&mut settings);
+        resolve_with(settings, key).unwrap().settings.phases.unwrap()
+    };
+    assert_eq!(phases(|_| {}), TWO_PHASES);
+    assert_eq!(phases(|s| s.target = Some(4_999)), "tasks");
+    assert_eq!(phases(|s| s.template = Some("alpaca".into())), "tasks");
+    assert_eq!(phases(|s| s.provider = Some("openai-completions".into())), "tasks");
+    assert_eq!(phases(|s| s.compare = Some("all".into())), "tasks");
+    assert_eq!(phases(|s| (s.price_in, s.price_out) = (money("0"), money("0"))), "tasks");
+    assert_eq!(phases(|s| s.phases = Some("tasks".into())), "tasks");
+    let said = |s: &mut Settings| {
+        s.target = Some(10);
+        s.responses = Some(PhaseSettings::default());
+    };
+    assert_eq!(phases(said), TWO_PHASES);
+}
+
+#[test]
 fn mistakes_in_a_table_name_it() {
     let key = Some("sk-test-0123456789");
     let error = |table| resolve_with(two_phases(table), key).unwrap_err().to_string();

@@ -65,7 +65,7 @@ fn what_cannot_succeed_ends_at_once_with_a_hint_and_no_charge() {
 fn credit_that_runs_out_ends_the_run_and_keeps_what_is_there() {
     let server = Server::start(SimulatorSettings { quota: Some(usd("0.02")), ..settings() });
     let place = Place::new();
-    let ended = place.generate(&server, &["--target", "5000", "--budget", "5"]);
+    let ended = place.generate(&server, &["--target", "4000", "--budget", "5"]);
     ended.assert_code(1).assert_says("credit");
     let status = place.status();
     assert!(status["accepted"].as_u64().unwrap() > 10);

@@ -97,7 +97,8 @@ fn a_run_reaches_its_target_exactly_and_its_ledger_is_the_bill() {
 fn the_budget_is_a_hard_cap_and_a_success() {
     let (place, server) = (Place::new(), Server::start(settings()));
     // One request is bounded by some 4,000 output tokens, $0.008, and costs about $0.003.
-    let args = ["--target", "100000", "--budget", "0.1", "--concurrency", "50"];
+    let args =
+        ["--target", "100000", "--budget", "0.1", "--concurrency", "50", "--phases", "tasks"];
     place.generate(&server, &args).assert_code(0);
     let status = place.status();
     assert_eq!(status["stop_reason"], "budget");
@@ -113,7 +114,7 @@ fn the_budget_is_a_hard_cap_and_a_success() {
 #[test]
 fn requests_can_be_counted_out() {
     let (place, server) = (Place::new(), Server::start(settings()));
-    let args = ["--target", "100000", "--budget", "5", "--max-requests", "7"];
+    let args = ["--target", "100000", "--budget", "5", "--max-requests", "7", "--phases", "tasks"];
     place.generate(&server, &args).assert_code(0);
     let status = place.status();
     assert_eq!((&status["requests"], &status["stop_reason"]), (&json!(7), &json!("max_requests")));

@@ -146,7 +146,8 @@ async fn pass_on(
 fn requests_share_http_2_connections_and_none_waits_for_a_stream() {
     let server = Server::start(SimulatorSettings { latency_ms: 300, ..settings() });
     let (place, front) = (Place::new(), Front::start(&server, "localhost"));
-    let args = ["--max-requests", "600", "--target", "100000", "--budget", "50"];
+    let args =
+        ["--max-requests", "600", "--target", "100000", "--budget", "50", "--phases", "tasks"];
     let args = [&args[..], &["--concurrency", "200", "--tasks-per-request", "1"]].concat();
     front.generate(&place, &front.certificate, &args).assert_code(0);
     // Requests that leave before the first handshake ends begin handshakes of their own; all but
