@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
-use crate::novelty::SIMILARITIES;
+use crate::novelty::Measure;
 use crate::provider::PROVIDERS;
 use crate::task::Compared;
 use crate::template::TEMPLATES;
@@ -97,7 +97,7 @@ fn templates() -> PossibleValuesParser {
 
 /// Beside the names themselves, combinations of them are values.
 fn similarity_help() -> String {
-    let each = SIMILARITIES.iter().map(|s| format!("- {}: {}\n", s.name(), s.about()));
+    let each = Measure::all().map(|s| format!("- {}: {}\n", s.name(), s.about()));
     format!(
         "The similarity of the novelty check, or several as in rouge-l+minhash@0.8, where a \
          duplicate by any of them is one and @ gives a threshold\n{}\

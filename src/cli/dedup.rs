@@ -260,7 +260,7 @@ fn summary(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> Strin
             format!("{} of no records in {}", part.name(), totals.format)
         }
     };
-    let why = match totals.duplicates.first().similarity.name() {
+    let why = match totals.duplicates.first().name() {
         "rouge-l-unicode" if totals.is_similarity_chosen => {
             " (because the first records are not mostly ASCII)"
         }

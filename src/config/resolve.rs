@@ -265,7 +265,7 @@ fn rules(
         .ok_or_else(|| unknown("compare", compared, &Compared::ALL.map(Compared::name)))?;
     phases::check_compared(settings, compared)?;
     let record_nearest = *settings.record_nearest.get_or_insert(false);
-    let has = |name| duplicates.parts().iter().any(|part| part.similarity.name() == name);
+    let has = |name| duplicates.parts().iter().any(|part| part.name() == name);
     let originals = FilterSettings::default();
     let filters = FilterSettings {
         disabled: settings.disable_filters.get_or_insert_default().clone(),
@@ -277,8 +277,7 @@ fn rules(
     };
     FilterChain::new(&filters)?;
     let benchmarks = Benchmarks::read(settings.decontaminate.get_or_insert_default())?;
-    let rouge =
-        duplicates.parts().iter().find(|part| part.similarity.name().starts_with("rouge-l"));
+    let rouge = duplicates.parts().iter().find(|part| part.name().starts_with("rouge-l"));
     let benchmark_threshold = rouge.map_or(BENCHMARK_THRESHOLD, |part| part.threshold);
     Ok(Rules {
         filters,

@@ -10,7 +10,7 @@ use crate::chat::{Completion, TokenUsage};
 use crate::config::{ConfigError, Rules};
 use crate::event::{Fate, Nearest, Phase, Rejection, Stage, Verdict};
 use crate::filter::{FilterChain, Part};
-use crate::novelty::{CombinedIndex, Contamination, Duplicate, Overlap, Similar};
+use crate::novelty::{CombinedIndex, Contamination, Duplicate, Overlap, Similar, Subject};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
 use crate::store::StoredOpenTask;
@@ -278,20 +278,25 @@ impl Judge {
     ) -> Vec<(Result<u32, Duplicate>, Option<Similar>)> {
         let passed = filtered.iter().filter(|filtered| filtered.rejection.is_none());
         let texts: Vec<_> = passed.map(|f| self.compared.text(&f.candidate)).collect();
+        let subjects: Vec<Subject<'_>> = texts.iter().map(|text| text.as_ref().into()).collect();
+        let admit = |index: &mut CombinedIndex, subjects: &[Subject<'_>], most| {
+            index.admit_all(subjects, most).expect("no similarity here needs an embedding")
+        };
         if !self.record_nearest {
-            let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-            return self.index.admit_all(&texts, most).into_iter().map(|r| (r, None)).collect();
+            let results = admit(&mut self.index, &subjects, most);
+            return results.into_iter().map(|r| (r, None)).collect();
         }
         let mut results = Vec::with_capacity(texts.len());
         let mut novel = 0;
-        for text in texts {
+        for subject in &subjects {
             if novel == most {
                 break;
             }
-            let nearest = self.index.most_similar(&text, 1).first().copied();
-            let result = self.index.admit(&text);
-            novel += usize::from(result.is_ok());
-            results.push((result, nearest));
+            let nearest = self.index.most_similar(subject, 1).first().copied();
+            for result in admit(&mut self.index, std::slice::from_ref(subject), 1) {
+                novel += usize::from(result.is_ok());
+                results.push((result, nearest));
+            }
         }
         results
     }
