@@ -92,6 +92,11 @@ impl CombinedIndex {
         }
     }
 
+    /// How many of the texts have got their embeddings, or turned out blank.
+    pub fn embedded(&self) -> usize {
+        self.embedding.as_ref().map_or(0, EmbeddingIndex::len)
+    }
+
     /// Whether texts are judged by their embeddings.
     pub fn needs_embeddings(&self) -> bool {
         self.embedding.is_some()
@@ -102,6 +107,12 @@ impl CombinedIndex {
     pub fn duplicate_by_text(&self, text: &str) -> Option<Duplicate> {
         let mut parts = self.parts.iter();
         parts.find_map(|(by, index)| index.duplicate_of(text).map(|of| Duplicate { of, by }))
+    }
+
+    /// The entry of which a text is a duplicate by its embedding, if it has one.
+    pub fn duplicate_by_embedding(&self, subject: &Subject<'_>) -> Option<Duplicate> {
+        let of = self.embedding.as_ref()?.duplicate_of(subject.embedding?, 0)?;
+        Some(Duplicate { of, by: embedding::NAME })
     }
 
     /// Inserts those texts that are novel, one after the other, until `most` are in; gives a result

@@ -45,8 +45,8 @@ impl EmbeddingIndex {
     }
 
     /// How many entries have been inserted.
-    pub(super) fn len(&self) -> u32 {
-        self.entries
+    pub(super) fn len(&self) -> usize {
+        self.entries as usize
     }
 
     /// Adds an entry, whether or not it is a duplicate, and returns its number.
@@ -66,13 +66,18 @@ impl EmbeddingIndex {
     pub(super) fn duplicate_of(&self, embedding: &Embedding, first: u32) -> Option<Similar> {
         let query = self.rows.query(embedding)?;
         let first = self.entry_of_row.partition_point(|entry| *entry < first);
-        self.nearest(&query, first, self.threshold)
+        self.nearest(&[query], first).pop().flatten()
     }
 
-    /// [`Self::duplicate_of`] for several texts among all entries, several threads taking part.
+    /// [`Self::duplicate_of`] for several texts among all entries: each row is fetched once for all
+    /// of them.
     pub(super) fn duplicates_of(&self, embeddings: &[Option<&Embedding>]) -> Vec<Option<Similar>> {
-        let one = |embedding: &Option<&Embedding>| self.duplicate_of((*embedding)?, 0);
-        embeddings.par_iter().map(one).collect()
+        let queries: Vec<Option<Query<'_>>> =
+            embeddings.iter().map(|embedding| self.rows.query((*embedding)?)).collect();
+        let is_asked: Vec<bool> = queries.iter().map(Option::is_some).collect();
+        let asked: Vec<Query<'_>> = queries.into_iter().flatten().collect();
+        let mut found = self.nearest(&asked, 0).into_iter();
+        is_asked.iter().map(|asked| if *asked { found.next().flatten() } else { None }).collect()
     }
 
     /// The `count` entries that are most similar to a text, the most similar first.
@@ -80,35 +85,41 @@ impl EmbeddingIndex {
         let Some(query) = self.rows.query(embedding) else { return Vec::new() };
         let mut best: Vec<Similar> = Vec::new();
         for block in 0..self.rows.blocks() {
-            let mut least =
-                if best.len() < count { 0.0 } else { best.last().map_or(1.0, |b| b.score) };
-            self.rows.scan(&query, block, 0, &mut least, |row, score, least| {
+            let least = if best.len() < count { 0.0 } else { best.last().map_or(1.0, |b| b.score) };
+            let mut probe = [self.rows.probe(&query, least)];
+            self.rows.scan(&mut probe, block, 0, |_, row, score| {
                 let found = Similar { entry: self.entry_of_row[row], score };
                 let place = best.partition_point(|other| other.is_before(found));
                 best.insert(place, found);
                 best.truncate(count);
-                if best.len() == count {
-                    *least = best.last().map_or(1.0, |worst| worst.score);
-                }
+                if best.len() < count { 0.0 } else { best.last().map_or(1.0, |b| b.score) }
             });
         }
         best
     }
 
-    fn nearest(&self, query: &Query<'_>, first: usize, threshold: f64) -> Option<Similar> {
+    /// For each text the most similar row from `first` on that it is a duplicate of. Several threads
+    /// take part.
+    fn nearest(&self, queries: &[Query<'_>], first: usize) -> Vec<Option<Similar>> {
         let nearest_in = |block| {
-            let (mut best, mut least) = (None, threshold);
-            self.rows.scan(query, block, first, &mut least, |row, score, least| {
-                best = Some(Similar { entry: self.entry_of_row[row], score });
-                *least = score;
+            let mut best = vec![None; queries.len()];
+            let probes = queries.iter().map(|query| self.rows.probe(query, self.threshold));
+            self.rows.scan(&mut probes.collect::<Vec<_>>(), block, first, |query, row, score| {
+                best[query] = Some(Similar { entry: self.entry_of_row[row], score });
+                score
             });
             best
         };
-        let sooner = |a: Similar, b: Similar| if b.is_before(a) { b } else { a };
+        let sooner = |a: Vec<Option<Similar>>, b: Vec<Option<Similar>>| {
+            let pairs = a.into_iter().zip(b);
+            pairs.map(|(a, b)| a.filter(|a| b.is_none_or(|b| !b.is_before(*a))).or(b)).collect()
+        };
+        let nothing = || vec![None; queries.len()];
         let blocks = self.rows.block_of(first)..self.rows.blocks();
-        if (self.entry_of_row.len() - first) * query.len() < PARALLEL_FROM {
-            return blocks.filter_map(nearest_in).reduce(sooner);
+        let components: usize = queries.iter().map(Query::len).sum();
+        if (self.entry_of_row.len() - first) * components < PARALLEL_FROM {
+            return blocks.map(nearest_in).fold(nothing(), sooner);
         }
-        blocks.into_par_iter().filter_map(nearest_in).reduce_with(sooner)
+        blocks.into_par_iter().map(nearest_in).reduce(nothing, sooner)
     }
 }

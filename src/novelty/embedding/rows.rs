@@ -39,6 +39,15 @@ pub(super) struct Query<'a> {
     square: u32,
 }
 
+/// A text that is laid beside rows, with what they have to come above.
+#[derive(Debug)]
+pub(super) struct Probe<'q> {
+    query: &'q Query<'q>,
+    least: f64,
+    /// The sum of products that gives no more than the least score in any row.
+    bar: i32,
+}
+
 impl Query<'_> {
     /// How many components it has.
     pub(super) fn len(&self) -> usize {
@@ -85,25 +94,32 @@ impl Rows {
         (row / BLOCK).min(self.blocks.len())
     }
 
-    /// Calls `each` with every row of a block, from row `first` of all on, whose score is above
-    /// `least`, which `each` may raise.
+    /// A text for which rows with a score above `least` are looked for.
+    pub(super) fn probe<'q>(&self, query: &'q Query<'q>, least: f64) -> Probe<'q> {
+        Probe { query, least, bar: self.bar(query, least) }
+    }
+
+    /// Calls `each` with the place of the probe, the row and its score, for every row of a block, from
+    /// row `first` of all on, that comes above what the probe asks; it gives what is asked from then
+    /// on. Every row is fetched once, however many probes there are.
     pub(super) fn scan(
         &self,
-        query: &Query<'_>,
+        probes: &mut [Probe<'_>],
         block: usize,
         first: usize,
-        least: &mut f64,
-        mut each: impl FnMut(usize, f64, &mut f64),
+        mut each: impl FnMut(usize, usize, f64) -> f64,
     ) {
         let rows = &self.blocks[block];
         let from = first.saturating_sub(block * BLOCK);
-        let mut bar = self.bar(query, *least);
         for row in from..rows.squares.len() {
-            let Some(product) = rows.product(query, row, bar) else { continue };
-            let score = cosine(product, query.square, rows.squares[row]);
-            if score > *least {
-                each(block * BLOCK + row, score, least);
-                bar = self.bar(query, *least);
+            for (place, probe) in probes.iter_mut().enumerate() {
+                let query = probe.query;
+                let Some(product) = rows.product(query, row, probe.bar) else { continue };
+                let score = cosine(product, query.square, rows.squares[row]);
+                if score > probe.least {
+                    probe.least = each(place, block * BLOCK + row, score);
+                    probe.bar = self.bar(query, probe.least);
+                }
             }
         }
     }

@@ -72,7 +72,7 @@ proptest! {
         let one_by_one: Vec<_> =
             all.iter().map(|one| index.duplicate_of((*one)?, 0)).collect();
         prop_assert_eq!(index.duplicates_of(&all), one_by_one);
-        prop_assert_eq!(index.len() as usize, embeddings.len());
+        prop_assert_eq!(index.len(), embeddings.len());
     }
 }
 
