@@ -42,6 +42,14 @@ impl RunReader {
         }
     }
 
+    /// Another reader of the same run, for another owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the run cannot be read.
+    pub fn again(&self) -> Result<Self, StoreError> {
+        Self::open(&self.dir)
+    }
+
     pub(super) fn attempt<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
