@@ -19,9 +19,9 @@ use crate::provider::{Embeddings, MOST_BYTES, MOST_TEXTS, Refusal, classify};
 use crate::store::{EmbeddingKey, RunReader, StoreError};
 use crate::usd::Usd;
 
-/// Bytes of candidates' texts that a token of output makes, at most, with their quotes in JSON: what
-/// is kept back for their embeddings. Four are usual.
-const BYTES_PER_TOKEN: u64 = 8;
+/// Bytes of text in a token of output, roughly, as if all of it were embedded: what is kept back for
+/// the embeddings of a response. Should it ever be too little, they wait for money like any request.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// The embeddings that judging waits for.
 pub(super) struct Embedder {
