@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::collector::{Collector, Lanes, Resumed, Stop};
+use super::collector::{Collector, Embedder, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
 use super::judge::{Asked, Judge, Reading, read_body};
@@ -202,10 +202,10 @@ async fn lanes(
     let first_phase = config.first_phase();
     let endpoint = Endpoint::start(config, first_phase, next_request).await?;
     let first = Arc::new(endpoint.lane(config.api(first_phase))?);
-    let embeddings = match &config.embedding {
+    let embedder = match &config.embedding {
         Some(embedding) => {
             let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace)?);
-            Some((lane, run.reader.again()?))
+            Some(Embedder::new(config, lane, run.reader.again()?)?)
         }
         None => None,
     };
@@ -216,7 +216,7 @@ async fn lanes(
         outputs = Arc::new(endpoint.lane(config.api(Phase::Responses))?);
         endpoints.push(endpoint);
     }
-    Ok((endpoints, Lanes { first, outputs, embeddings }))
+    Ok((endpoints, Lanes { first, outputs, embedder }))
 }
 
 /// Runs the collector where its workers run. The thread that waits for the program's end would have

@@ -74,12 +74,15 @@ impl RunReader {
         })
     }
 
-    /// How many embeddings there are.
+    /// How long the embeddings of the run are; `None` before the first.
     ///
     /// # Errors
     /// [`StoreError`] when the journal cannot be read.
-    pub fn embeddings(&self) -> Result<u64, StoreError> {
-        self.number("SELECT count(*) FROM embeddings")
+    pub fn embedding_dimensions(&self) -> Result<Option<usize>, StoreError> {
+        let bytes = self.number(
+            "SELECT coalesce(max(length(vector)), 0) FROM (SELECT vector FROM embeddings LIMIT 1)",
+        )?;
+        Ok(usize::try_from(bytes / 2).ok().filter(|dimensions| *dimensions > 0))
     }
 
     /// Requests for completions, of which at least one attempt was sent.

@@ -2,14 +2,21 @@
 //! shared.
 //!
 //! The embeddings come from outside; nothing here asks for them. The search is exact: it gives the
-//! answers of a scan over all entries ([`rows`] says what it leaves out).
+//! answers of a scan over all entries ([`rows`] says what it leaves out). With the feature `hnsw`
+//! this ends at 200,000 entries: beyond, a graph proposes entries, and may overlook one.
 
+#[cfg(feature = "hnsw")]
+mod graph;
+#[cfg(not(feature = "hnsw"))]
+#[path = "no_graph.rs"]
+mod graph;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use rayon::prelude::*;
 
+use self::graph::Graph;
 use self::rows::{Query, Rows};
 use super::Similar;
 use crate::embedding::Embedding;
@@ -31,9 +38,13 @@ pub(super) struct EmbeddingIndex {
     threshold: f64,
     entries: u32,
     rows: Rows,
+    graph: Graph,
     /// The entry of each row.
     entry_of_row: Vec<u32>,
 }
+
+/// A scan of so many entries takes some hundredths of a second.
+const EXACT_UP_TO: usize = 200_000;
 
 /// Work of fewer multiplications is done sooner than handed to other threads. In tests little is to
 /// be enough.
@@ -41,7 +52,13 @@ const PARALLEL_FROM: usize = if cfg!(test) { 512 } else { 1 << 21 };
 
 impl EmbeddingIndex {
     pub(super) fn new(threshold: f64) -> Self {
-        Self { threshold, entries: 0, rows: Rows::default(), entry_of_row: Vec::new() }
+        Self::with_graph_from(threshold, EXACT_UP_TO)
+    }
+
+    /// An index that is scanned up to so many entries.
+    fn with_graph_from(threshold: f64, exact_up_to: usize) -> Self {
+        let (rows, graph) = (Rows::default(), Graph::new(exact_up_to));
+        Self { threshold, entries: 0, rows, graph, entry_of_row: Vec::new() }
     }
 
     /// How many entries have been inserted.
@@ -56,6 +73,7 @@ impl EmbeddingIndex {
             && self.rows.push(embedding)
         {
             self.entry_of_row.push(entry);
+            self.graph.follow(&self.rows);
         }
         self.entries += 1;
         entry
@@ -98,9 +116,30 @@ impl EmbeddingIndex {
         best
     }
 
-    /// For each text the most similar row from `first` on that it is a duplicate of. Several threads
-    /// take part.
+    /// For each text the most similar row from `first` on that it is a duplicate of.
     fn nearest(&self, queries: &[Query<'_>], first: usize) -> Vec<Option<Similar>> {
+        if first == 0 {
+            let proposed = queries.par_iter().map(|query| self.nearest_proposed(query));
+            if let Some(nearest) = proposed.collect() {
+                return nearest;
+            }
+        }
+        self.nearest_of_all(queries, first)
+    }
+
+    /// The most similar of the rows that the graph proposes; `None` without a graph.
+    #[expect(clippy::option_option, reason = "without a graph, or without a similar row")]
+    fn nearest_proposed(&self, query: &Query<'_>) -> Option<Option<Similar>> {
+        let rows = self.graph.propose(query.components())?.into_iter();
+        let scored = rows.map(|row| Similar {
+            entry: self.entry_of_row[row],
+            score: self.rows.score(query, row),
+        });
+        let above = scored.filter(|similar| similar.score > self.threshold);
+        Some(above.reduce(|a, b| if b.is_before(a) { b } else { a }))
+    }
+
+    fn nearest_of_all(&self, queries: &[Query<'_>], first: usize) -> Vec<Option<Similar>> {
         let nearest_in = |block| {
             let mut best = vec![None; queries.len()];
             let probes = queries.iter().map(|query| self.rows.probe(query, self.threshold));

@@ -53,6 +53,10 @@ impl Query<'_> {
     pub(super) fn len(&self) -> usize {
         self.components.len()
     }
+
+    pub(super) fn components(&self) -> &[i16] {
+        self.components
+    }
 }
 
 impl Rows {
@@ -84,6 +88,23 @@ impl Rows {
             rests: rests(components).collect(),
             square: embedding.square(),
         })
+    }
+
+    /// How many rows there are.
+    #[cfg_attr(not(feature = "hnsw"), expect(dead_code, reason = "for the graph"))]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The components of a row.
+    pub(super) fn components(&self, row: usize) -> &[i16] {
+        &self.blocks[row / BLOCK].components[row % BLOCK * self.dimensions..][..self.dimensions]
+    }
+
+    /// How similar a row is to a text.
+    pub(super) fn score(&self, query: &Query<'_>, row: usize) -> f64 {
+        let square = self.blocks[row / BLOCK].squares[row % BLOCK];
+        cosine(dot(query.components, self.components(row)), query.square, square)
     }
 
     pub(super) fn blocks(&self) -> usize {
@@ -165,7 +186,7 @@ impl Block {
 
 /// The sum of products. It never leaves an `i32` ([`Embedding`] says why), so the order in which a
 /// processor's lanes add is of no account.
-fn dot(a: &[i16], b: &[i16]) -> i32 {
+pub(super) fn dot(a: &[i16], b: &[i16]) -> i32 {
     a.iter().zip(b).fold(0, |sum: i32, (a, b)| sum.wrapping_add(i32::from(*a) * i32::from(*b)))
 }
 

@@ -24,7 +24,7 @@ use crate::usd::Usd;
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// The embeddings that judging waits for.
-pub(super) struct Embedder {
+pub(in crate::pipeline) struct Embedder {
     lane: Arc<Lane>,
     api: Arc<Embeddings>,
     bought: Bought<RunReader>,
@@ -45,9 +45,14 @@ pub(super) struct Embedder {
 }
 
 impl Embedder {
-    pub(super) fn new(config: &RunConfig, lane: Arc<Lane>, reader: RunReader) -> Self {
+    pub(in crate::pipeline) fn new(
+        config: &RunConfig,
+        lane: Arc<Lane>,
+        reader: RunReader,
+    ) -> Result<Self, StoreError> {
+        let known = reader.embedding_dimensions()?;
         let dimensions = config.embedding.as_ref().and_then(|embedding| embedding.dimensions);
-        Self {
+        Ok(Self {
             api: Arc::new(Embeddings::new(lane.model.clone(), dimensions)),
             lane,
             bought: Bought::new(config, reader),
@@ -57,9 +62,9 @@ impl Embedder {
             asked: Vec::new(),
             pending: HashSet::new(),
             most_texts: MOST_TEXTS,
-            dimensions: None,
+            dimensions: known,
             earmark: Usd::ZERO,
-        }
+        })
     }
 
     /// What the embeddings of a response of so many output tokens cost at most.

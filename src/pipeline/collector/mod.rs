@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::embedder::Embedder;
+pub(super) use self::embedder::Embedder;
 use self::two_phases::TwoPhases;
 use super::backlog::Owed;
 use super::failure::RunError;
@@ -27,7 +27,7 @@ use super::shutdown::Shutdown;
 use super::worker::{Arrived, Errand, Job, Purpose, Report, run_job};
 use crate::config::{RequestConfig, RunConfig};
 use crate::event::Phase;
-use crate::store::{EmbeddingKey, JudgedUpTo, RunReader};
+use crate::store::{EmbeddingKey, JudgedUpTo};
 use crate::summary::{StopReason, Summary};
 use crate::usd::Usd;
 
@@ -78,8 +78,8 @@ pub(super) struct Lanes {
     pub(super) first: Arc<Lane>,
     /// Where outputs are asked for; it may be the same.
     pub(super) outputs: Arc<Lane>,
-    /// Where embeddings are asked for, with what was bought of them.
-    pub(super) embeddings: Option<(Arc<Lane>, RunReader)>,
+    /// Asks for embeddings, where the rules need them.
+    pub(super) embedder: Option<Embedder>,
 }
 
 /// Outcomes in a row, each count starting again at its opposite.
@@ -146,13 +146,13 @@ impl Collector {
         progress: watch::Sender<Snapshot>,
     ) -> Self {
         let asked = config.request.tasks_per_request;
-        let Lanes { first: lane, outputs, embeddings } = lanes;
+        let Lanes { first: lane, outputs, embedder } = lanes;
         let two_phases = config.responses.as_ref().map(|r| TwoPhases::new(r, asked, outputs));
         Self {
             shared,
             lane,
             two_phases,
-            embedder: embeddings.map(|(lane, reader)| Embedder::new(config, lane, reader)),
+            embedder,
             stored_up_to: 0,
             concurrency: config.pace.concurrency,
             request: config.request.clone(),
