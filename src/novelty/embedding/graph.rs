@@ -16,7 +16,7 @@ const NEIGHBOURS: usize = 16;
 /// Rows that are looked at for the neighbours of a new one.
 const LOOKED_AT_TO_INSERT: usize = 96;
 /// Rows that are looked at for those near a text.
-const LOOKED_AT_TO_FIND: usize = 96;
+const LOOKED_AT_TO_FIND: usize = 512;
 /// Rows that are proposed.
 const PROPOSED: usize = 8;
 const LAYERS: usize = 16;
