@@ -25,13 +25,14 @@
 //! main -> cli -> pipeline -> config
 //!   -> { pool template ledger limit provider store filter novelty benchmark dataset
 //!        export report simulator }
-//!   -> { task chat usd event summary }
+//!   -> { task chat usd event summary embedding }
 //! ```
 //!
 //! Left may import anything to its right; siblings inside the first braces do not import each other.
 //! `tests/layers.rs` holds the code to this table.
 
 pub mod chat;
+pub mod embedding;
 pub mod event;
 pub mod summary;
 pub mod task;

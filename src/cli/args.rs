@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
-use crate::novelty::SIMILARITIES;
+use crate::novelty::Measure;
 use crate::provider::PROVIDERS;
 use crate::task::Compared;
 use crate::template::TEMPLATES;
@@ -97,7 +97,7 @@ fn templates() -> PossibleValuesParser {
 
 /// Beside the names themselves, combinations of them are values.
 fn similarity_help() -> String {
-    let each = SIMILARITIES.iter().map(|s| format!("- {}: {}\n", s.name(), s.about()));
+    let each = Measure::all().map(|s| format!("- {}: {}\n", s.name(), s.about()));
     format!(
         "The similarity of the novelty check, or several as in rouge-l+minhash@0.8, where a \
          duplicate by any of them is one and @ gives a threshold\n{}\
@@ -253,6 +253,27 @@ settings_args! {
     /// More similar than this is a duplicate, by the first similarity [default: 0.7 for rouge-l]
     #[arg(long, value_name = "F", env = "INSTRUCTMILL_THRESHOLD", allow_negative_numbers = true)]
     threshold: (f64),
+    /// The model of the similarity embedding, such as text-embedding-3-small
+    #[arg(long, value_name = "MODEL", env = "INSTRUCTMILL_EMBEDDING_MODEL")]
+    embedding_model: (String),
+    /// The root of the API of embeddings [default: that of --base-url]
+    #[arg(long, value_name = "URL", env = "INSTRUCTMILL_EMBEDDING_BASE_URL")]
+    embedding_base_url: (String),
+    /// The environment variable that holds the key for embeddings [default: that of the run]
+    #[arg(long, value_name = "VAR", env = "INSTRUCTMILL_EMBEDDING_API_KEY_ENV")]
+    embedding_api_key_env: (String),
+    /// USD per million tokens of texts that are embedded, instead of the table's
+    #[arg(long, value_name = "USD", env = "INSTRUCTMILL_EMBEDDING_PRICE", allow_hyphen_values = true)]
+    embedding_price: (Money),
+    /// Ask for embeddings of this length [default: the model's own]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_EMBEDDING_DIMENSIONS", allow_negative_numbers = true)]
+    embedding_dimensions: (u32),
+    /// Requests for embeddings per minute that the account allows [default: no limit]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_EMBEDDING_RPM", allow_negative_numbers = true)]
+    embedding_rpm: (u64),
+    /// Tokens of embedded texts per minute that the account allows [default: no limit]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_EMBEDDING_TPM", allow_negative_numbers = true)]
+    embedding_tpm: (u64),
     /// Which text must be novel [default: instruction]
     #[arg(long, env = "INSTRUCTMILL_COMPARE", value_parser = compared())]
     compare: (String),

@@ -104,13 +104,23 @@ fn rules(args: &DedupArgs) -> Result<DedupRules, CliError> {
             .map_err(|error| CliError::usage(format!("--threshold: {error}")))
     };
     let duplicates = match &args.similarity {
-        Some(names) => DuplicateRule::By(combination(names)?),
+        Some(names) => DuplicateRule::By(by_text(combination(names)?)?),
         None => DuplicateRule::ByScript {
             ascii: combination("rouge-l")?,
             other: combination("rouge-l-unicode")?,
         },
     };
     Ok(DedupRules { selection, duplicates })
+}
+
+/// Embeddings are bought by runs, which have a budget and a journal to keep them in.
+fn by_text(duplicates: Combination) -> Result<Combination, CliError> {
+    if !duplicates.needs_embeddings() {
+        return Ok(duplicates);
+    }
+    let hint = "leave `embedding` out: `minhash` finds other wordings too; in `generate` tasks can \
+                be compared by embeddings";
+    Err(CliError::usage("`dedup` buys no embeddings").with_hint(hint))
 }
 
 /// A path that is not `-`, which stands for stdin or stdout.
@@ -260,7 +270,7 @@ fn summary(rules: &DedupRules, totals: &DedupTotals, elapsed: Duration) -> Strin
             format!("{} of no records in {}", part.name(), totals.format)
         }
     };
-    let why = match totals.duplicates.first().similarity.name() {
+    let why = match totals.duplicates.first().name() {
         "rouge-l-unicode" if totals.is_similarity_chosen => {
             " (because the first records are not mostly ASCII)"
         }

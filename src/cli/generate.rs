@@ -11,7 +11,7 @@ use super::export::write_export;
 use super::failure::{CliError, say};
 use super::progress::Progress;
 use super::status;
-use crate::config::{Environment, RunConfig, SIMULATED, Settings, read_settings};
+use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings, read_settings};
 use crate::export::ExportOptions;
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
@@ -156,6 +156,9 @@ fn describe(plan: &Plan, run: &Path) -> String {
     let seeds = count(plan.seeds as u64);
     row("tasks", format!("{accepted} of {target} wanted are there; {seeds} seed tasks"));
     row("rules", rules(plan));
+    if let Some(embedding) = &plan.embeddings {
+        row("embeddings", embeddings(embedding));
+    }
     estimate(plan, row);
     lines.join("\n")
 }
@@ -187,6 +190,15 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
     for phase in &plan.phases {
         row(&format!("- {}", phase.phase.as_str()), requests(phase));
     }
+}
+
+fn embeddings(embedding: &EmbeddingConfig) -> String {
+    if embedding.price.is_zero() {
+        return format!("{}, free", embedding.model);
+    }
+    let per_million = embedding.price.saturating_mul(1_000_000).display(2);
+    let EmbeddingConfig { model, price_origin, .. } = embedding;
+    format!("{model}, {per_million} per million tokens\n{:<14} from {price_origin}", "")
 }
 
 fn price(phase: &PhasePlan) -> String {

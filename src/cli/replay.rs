@@ -8,6 +8,7 @@ use super::export::{exporter, to_output};
 use super::failure::{CliError, say};
 use crate::config::{Environment, RunConfig, Settings};
 use crate::export::ExportOptions;
+use crate::novelty::Combination;
 use crate::pipeline::{self, ReplayTotals};
 use crate::report::count;
 use crate::store::{RunDir, RunReader};
@@ -19,6 +20,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let begun = pipeline::stored_settings(&dir)?.unwrap_or_default();
     // A replay sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-replay".to_owned()) };
+    ensure_embeddings(args, &begun)?;
     let config = RunConfig::resolve(changed(args).or(begun), environment)?;
     let mut comparison = Comparison::new(&reader, config.output_model())?;
     let totals = match &args.output {
@@ -38,6 +40,18 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
         }
     };
     conclude(args, &totals, &comparison)
+}
+
+/// A replay buys nothing, so it compares by embeddings only where the run did.
+fn ensure_embeddings(args: &ReplayArgs, begun: &Settings) -> Result<(), CliError> {
+    let named = args.similarity.as_deref().map(|names| Combination::parse(names, args.threshold));
+    let needed = named.and_then(Result::ok).is_some_and(|names| names.needs_embeddings());
+    if needed && begun.embedding_model.is_none() {
+        let hint = "a replay buys nothing: name similarities that need no embeddings, or start \
+                    another run with this one";
+        return Err(CliError::failure("the run has no embeddings").with_hint(hint));
+    }
+    Ok(())
 }
 
 fn changed(args: &ReplayArgs) -> Settings {

@@ -32,6 +32,9 @@ pub(super) struct SimulateArgs {
     /// USD per million output tokens
     #[arg(long, value_name = "USD", default_value = "0.60")]
     pub(super) price_out: Money,
+    /// USD per million tokens of texts that are embedded
+    #[arg(long, value_name = "USD", default_value = "0.02")]
+    pub(super) embedding_price: Money,
     /// Hidden reasoning before each answer, in output tokens
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) reasoning_tokens: u64,
@@ -68,6 +71,7 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
         price_cached: None,
         cached_percent: 0,
         reasoning_tokens: args.reasoning_tokens,
+        price_embedding: per_token("embedding-price", args.embedding_price)?,
         rpm: args.rpm,
         tpm: args.tpm,
         latency_ms: args.latency_ms,

@@ -4,6 +4,7 @@
 //! [`RunConfig::resolve`] turns the result into a configuration with nothing left open. Its
 //! settings are stored in the run, without secrets, and are the last source when the run goes on.
 
+mod embedding;
 mod error;
 mod file;
 mod money;
@@ -32,6 +33,7 @@ use crate::task::Compared;
 use crate::template::Template;
 use crate::usd::Usd;
 
+pub use embedding::EmbeddingConfig;
 pub use error::ConfigError;
 pub use file::{FileError, read_settings};
 pub use money::Money;
@@ -71,6 +73,8 @@ pub struct RunConfig {
     pub request: RequestConfig,
     /// What is asked of a candidate.
     pub rules: Rules,
+    /// Where embeddings come from; `None` when the rules need none.
+    pub embedding: Option<EmbeddingConfig>,
     /// How fast requests may leave.
     pub pace: Pace,
     /// The version of the API, where it has versions.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::embedding::{self, EmbeddingConfig};
 use super::file::suggestion;
 use super::phases;
 use super::prices::{Priced, REHEARSED_MODEL};
@@ -64,10 +65,12 @@ impl RunConfig {
     ) -> Result<Self, ConfigError> {
         let seeds = seeds(&settings)?;
         let (first, responses) = phases::resolve(&mut settings, environment)?;
-        let budget = budget(&mut settings, &first, responses.as_ref())?;
+        pool::ensure_enough(&seeds.tasks, first.request.num_examples)?;
+        let rules = rules(&mut settings, first.request.template, &seeds)?;
+        let embedding =
+            embedding::resolve(&mut settings, &first.source, &rules.duplicates, environment)?;
+        let budget = budget(&mut settings, &first, responses.as_ref(), embedding.as_ref())?;
         let phases::First { source, model, priced, request, pace, api_version } = first;
-        pool::ensure_enough(&seeds.tasks, request.num_examples)?;
-        let rules = rules(&mut settings, request.template, &seeds)?;
         let target = at_least_one("target", *settings.target.get_or_insert(DEFAULT_TARGET))?;
         if let Some(max) = settings.max_requests {
             at_least_one("max-requests", max)?;
@@ -85,6 +88,7 @@ impl RunConfig {
             max_stalled_responses,
             request,
             rules,
+            embedding,
             pace,
             source,
             api_version,
@@ -145,14 +149,16 @@ fn budget(
     settings: &mut Settings,
     first: &phases::First,
     responses: Option<&ResponsesConfig>,
+    embedding: Option<&EmbeddingConfig>,
 ) -> Result<Option<Usd>, ConfigError> {
     let simulated =
         first.source.is_simulated() && responses.is_none_or(|r| r.source.is_simulated());
     let default = simulated.then(|| SIMULATED_BUDGET.parse().ok().map(Money)).flatten();
     settings.budget = settings.budget.or(default);
-    let costly = match responses {
+    let costly = match (responses, embedding) {
         _ if !first.priced.price.is_free() => Some(&first.model),
-        Some(outputs) if !outputs.price.is_free() => Some(&outputs.model),
+        (Some(outputs), _) if !outputs.price.is_free() => Some(&outputs.model),
+        (_, Some(embedding)) if !embedding.price.is_zero() => Some(&embedding.model),
         _ => None,
     };
     match (settings.budget, costly) {
@@ -265,7 +271,7 @@ fn rules(
         .ok_or_else(|| unknown("compare", compared, &Compared::ALL.map(Compared::name)))?;
     phases::check_compared(settings, compared)?;
     let record_nearest = *settings.record_nearest.get_or_insert(false);
-    let has = |name| duplicates.parts().iter().any(|part| part.similarity.name() == name);
+    let has = |name| duplicates.parts().iter().any(|part| part.name() == name);
     let originals = FilterSettings::default();
     let filters = FilterSettings {
         disabled: settings.disable_filters.get_or_insert_default().clone(),
@@ -277,8 +283,7 @@ fn rules(
     };
     FilterChain::new(&filters)?;
     let benchmarks = Benchmarks::read(settings.decontaminate.get_or_insert_default())?;
-    let rouge =
-        duplicates.parts().iter().find(|part| part.similarity.name().starts_with("rouge-l"));
+    let rouge = duplicates.parts().iter().find(|part| part.name().starts_with("rouge-l"));
     let benchmark_threshold = rouge.map_or(BENCHMARK_THRESHOLD, |part| part.threshold);
     Ok(Rules {
         filters,

@@ -130,6 +130,20 @@ settings! {
     /// A candidate more similar than this to a task in the pool is a duplicate, by the first
     /// similarity.
     threshold: f64,
+    /// The model of the similarity `embedding`.
+    embedding_model: String,
+    /// Where embeddings come from, instead of `base_url`.
+    embedding_base_url: String,
+    /// The environment variable that holds the key for embeddings, instead of the run's.
+    embedding_api_key_env: String,
+    /// USD per million tokens of texts that are embedded.
+    embedding_price: Money,
+    /// Asks for embeddings of this length.
+    embedding_dimensions: u32,
+    /// Requests for embeddings per minute that the account allows.
+    embedding_rpm: u64,
+    /// Tokens of embedded texts per minute that the account allows.
+    embedding_tpm: u64,
     /// Which text must be novel: `instruction`, `instruction+input` or `all`.
     compare: String,
     /// Whether the most similar task is stored with accepted tasks too, and not with duplicates only.
@@ -168,6 +182,9 @@ const FIXED: &[&str] = &[
     "top_p",
     "similarity",
     "threshold",
+    "embedding_model",
+    "embedding_price",
+    "embedding_dimensions",
     "compare",
     "record_nearest",
     "seed",

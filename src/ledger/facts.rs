@@ -69,6 +69,12 @@ pub(super) fn read(entry: &Map<String, Value>) -> Result<ModelFacts, Fault> {
     })
 }
 
+/// What a token of a text that is embedded costs: there is no output.
+pub(super) fn embedding_price(entry: &Map<String, Value>) -> Result<Usd, Fault> {
+    let field = "input_cost_per_token";
+    amount(entry, field)?.ok_or_else(|| Fault { field: field.to_owned(), price: None })
+}
+
 /// The price in the fields with this ending, and the one for long prompts.
 fn price(entry: &Map<String, Value>, ending: &str) -> Result<Option<Price>, Fault> {
     let Some(usual) = rates(entry, ending)? else { return Ok(None) };

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::PriceError;
 use super::facts::{self, ModelFacts};
+use crate::usd::Usd;
 
 /// The bundled facts.
 const BUNDLED: &str = include_str!("model_prices.json");
@@ -128,6 +129,17 @@ impl PriceTable {
         facts::read(entry).map(Some).map_err(|fault| fault.of(&self.origin, model))
     }
 
+    /// What a token of a text that is embedded costs with a model, by the table's name or as
+    /// `openai/NAME`, in USD; `None` when the model is not there.
+    ///
+    /// # Errors
+    /// [`PriceTableError`] when the price is missing or absurd.
+    pub fn embedding_price(&self, model: &str) -> Result<Option<Usd>, PriceTableError> {
+        let entry = self.models.get(model).or_else(|| self.models.get(&format!("openai/{model}")));
+        let Some(Value::Object(entry)) = entry else { return Ok(None) };
+        facts::embedding_price(entry).map(Some).map_err(|fault| fault.of(&self.origin, model))
+    }
+
     /// Whether the table has a model of this name.
     pub fn contains(&self, model: &str) -> bool {
         self.models.contains_key(model)
@@ -188,7 +200,6 @@ impl PriceTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usd::Usd;
 
     #[test]
     fn knows_todays_prices_exactly() {
@@ -213,6 +224,14 @@ mod tests {
             }
         }
         assert!(usable > 400, "{usable}");
+    }
+
+    #[test]
+    fn embeddings_cost_what_their_texts_have() {
+        let table = PriceTable::bundled();
+        let small = table.embedding_price("text-embedding-3-small").unwrap();
+        assert_eq!(small, Some(Usd::from_pico(20_000)));
+        assert_eq!(table.embedding_price("all-minilm").unwrap(), None);
     }
 
     #[test]

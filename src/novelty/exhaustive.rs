@@ -59,7 +59,7 @@ impl NoveltyIndex for Exhaustive {
     }
 
     fn admit_all(&mut self, texts: &[&str], most: usize) -> Vec<Result<u32, Similar>> {
-        admit_in_turn(self, texts, most)
+        admit_in_turn(texts.iter(), most, |text| self.admit(text))
     }
 
     fn most_similar(&self, text: &str, count: usize) -> Vec<Similar> {

@@ -222,30 +222,21 @@ impl NoveltyIndex for RougeLIndex {
 
     fn admit_all(&mut self, texts: &[&str], most: usize) -> Vec<Result<u32, Similar>> {
         if texts.iter().map(|text| text.len()).sum::<usize>() < PARALLEL_FROM_BYTES {
-            return admit_in_turn(self, texts, most);
+            return admit_in_turn(texts.iter(), most, |text| self.admit(text));
         }
         let first = number(self.len());
         let found: Vec<Option<Similar>> =
             texts.par_iter().map(|text| self.duplicate_of(&self.query(text), 0)).collect();
-        let mut admitted = 0;
-        let mut results = Vec::with_capacity(texts.len());
-        for (text, found) in texts.iter().zip(found) {
-            if admitted == most {
-                break;
-            }
+        admit_in_turn(texts.iter().zip(found), most, |(text, found)| {
             // What was compared in parallel has not been compared with its predecessors here.
             let query = self.query(text);
             let among_these = self.duplicate_of(&query, first);
             let similar = found.filter(|f| among_these.is_none_or(|a| !a.is_before(*f)));
-            results.push(match similar.or(among_these) {
+            match similar.or(among_these) {
                 Some(similar) => Err(similar),
-                None => {
-                    admitted += 1;
-                    Ok(self.add(query))
-                }
-            });
-        }
-        results
+                None => Ok(self.add(query)),
+            }
+        })
     }
 
     fn most_similar(&self, text: &str, count: usize) -> Vec<Similar> {

@@ -15,16 +15,20 @@
 //! The third, `minhash`, compares runs of characters, whatever their order, and is approximate: what
 //! it calls a duplicate is one, and it overlooks a few.
 //!
-//! A [`Combination`] asks several of them.
+//! A [`Combination`] asks several of them, and last of all, where it is wanted, how near their
+//! embeddings are, which come from outside ([`Measure`]).
 
 mod combination;
+mod combined;
 mod contamination;
 mod cutoff;
+mod embedding;
 mod entries;
 mod exhaustive;
 mod index;
 mod lcs;
 mod listing;
+mod measure;
 mod minhash;
 mod postings;
 mod rouge_l;
@@ -35,8 +39,10 @@ mod vocabulary;
 
 use std::fmt::Debug;
 
-pub use self::combination::{Combination, CombinationError, CombinedIndex, Duplicate, Part};
+pub use self::combination::{Combination, CombinationError, Part};
+pub use self::combined::{CombinedIndex, Duplicate, NoEmbedding, Subject, is_embeddable};
 pub use self::contamination::{Contamination, Overlap};
+pub use self::measure::Measure;
 
 use self::minhash::MinHash;
 use self::rouge_l::RougeL;
@@ -109,19 +115,20 @@ pub trait NoveltyIndex: Debug + Send + Sync {
     fn most_similar(&self, text: &str, count: usize) -> Vec<Similar>;
 }
 
-/// What [`NoveltyIndex::admit_all`] promises, by definition.
-fn admit_in_turn(
-    index: &mut (impl NoveltyIndex + ?Sized),
-    texts: &[&str],
+/// What [`NoveltyIndex::admit_all`] promises: texts are admitted one after the other until `most` are
+/// in, with a result for each that was looked at.
+fn admit_in_turn<T, E>(
+    texts: impl ExactSizeIterator<Item = T>,
     most: usize,
-) -> Vec<Result<u32, Similar>> {
+    mut admit: impl FnMut(T) -> Result<u32, E>,
+) -> Vec<Result<u32, E>> {
     let mut admitted = 0;
     let mut results = Vec::with_capacity(texts.len());
     for text in texts {
         if admitted == most {
             break;
         }
-        let result = index.admit(text);
+        let result = admit(text);
         admitted += usize::from(result.is_ok());
         results.push(result);
     }

@@ -2,10 +2,12 @@
 
 use super::failure::RunError;
 use super::lane::{Lane, LaneSettings};
-use crate::config::{Api, RunConfig, Source};
+use crate::config::{Api, EmbeddingConfig, Pace, RunConfig, Source};
 use crate::event::Phase;
-use crate::provider::{HttpClient, HttpSettings, Provider};
+use crate::ledger::Price;
+use crate::provider::{HttpClient, HttpSettings, Provider, Quirks};
 use crate::simulator::{Simulator, SimulatorSettings};
+use crate::usd::Usd;
 
 /// The largest response body that is read, in bytes: far beyond any completion.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -36,6 +38,7 @@ impl Endpoint {
                     seed: config.request.seed.wrapping_add(next_request),
                     price_in: api.price.input,
                     price_out: api.price.output,
+                    price_embedding: config.embedding.as_ref().map_or(Usd::ZERO, |e| e.price),
                     rpm: api.pace.limits.requests_per_minute,
                     tpm: api.pace.limits.tokens_per_minute,
                     latency_ms: *latency_ms,
@@ -76,6 +79,37 @@ impl Endpoint {
             limits: api.pace.limits,
             concurrency: api.pace.concurrency,
             quirks: api.quirks,
+        };
+        Ok(Lane::new(settings, client))
+    }
+
+    /// The lane to where embeddings come from, which is here unless it is an API of its own.
+    pub(super) fn embedding_lane(
+        &self,
+        embedding: &EmbeddingConfig,
+        pace: &Pace,
+    ) -> Result<Lane, RunError> {
+        let base_url = embedding.base_url.clone().unwrap_or_else(|| self.base_url.clone());
+        let client = HttpClient::new(HttpSettings {
+            base_url: base_url.clone(),
+            access: crate::provider::OpenAi.access(),
+            api_version: None,
+            api_key: embedding.api_key.clone(),
+            connect_timeout: pace.connect_timeout,
+            read_timeout: pace.read_timeout,
+            total_timeout: pace.request_timeout,
+            max_body_bytes: MAX_BODY_BYTES,
+            concurrency: 1,
+        })?;
+        let settings = LaneSettings {
+            // Nearly every server of embeddings speaks OpenAI's dialect.
+            provider: &crate::provider::OpenAi,
+            base_url,
+            model: embedding.model.clone(),
+            price: Price::flat(embedding.price, Usd::ZERO),
+            limits: embedding.limits,
+            concurrency: 1,
+            quirks: Quirks::default(),
         };
         Ok(Lane::new(settings, client))
     }

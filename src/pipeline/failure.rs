@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::ConfigError;
-use crate::provider::{ApiError, HttpError};
+use crate::provider::{ApiError, EmbeddingsError, HttpError};
 use crate::store::StoreError;
 
 /// Why a run could not begin or go on. Whatever was paid for is in the journal.
@@ -81,6 +81,20 @@ pub enum RunError {
         /// What came instead.
         message: String,
     },
+    /// The answers are not the embeddings that were asked for.
+    #[error("{base_url} answers, but not with embeddings: {error}")]
+    Embeddings {
+        /// Where it is.
+        base_url: String,
+        /// What is wrong with them.
+        error: EmbeddingsError,
+    },
+    /// A text can only be judged by its embedding, which the run does not have.
+    #[error("the run has no embedding of `{text}`")]
+    NoEmbedding {
+        /// The beginning of the text.
+        text: String,
+    },
     /// The server asks for patience beyond measure.
     #[error("the server's rate limit asks to wait {} minutes", .wait.as_secs().div_ceil(60))]
     RateLimited {
@@ -108,6 +122,11 @@ impl From<ConfigError> for RunError {
 }
 
 impl RunError {
+    /// A text whose embedding is missing.
+    pub(super) fn no_embedding(text: &str) -> Self {
+        Self::NoEmbedding { text: text.chars().take(80).collect() }
+    }
+
     /// What a person can do about it; empty when the message says it already.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -131,6 +150,17 @@ impl RunError {
             }
             Self::Unreadable { .. } => {
                 "check --base-url: it should be the API's root, usually ending in /v1"
+            }
+            Self::Embeddings { error: EmbeddingsError::Dimensions { .. }, .. } => {
+                "another model answers than before, or the server does not take \
+                 --embedding-dimensions: the embeddings of a run are all of one kind"
+            }
+            Self::Embeddings { .. } => {
+                "check --embedding-base-url and --embedding-model; the same command goes on"
+            }
+            Self::NoEmbedding { .. } => {
+                "a replay buys nothing: it can only judge by rules that need no other embeddings \
+                 than the run has bought"
             }
             Self::RateLimited { .. } => {
                 "run the same command again later: it goes on where it stopped"

@@ -3,7 +3,7 @@
 use crate::chat::TokenUsage;
 use crate::config::{Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::ledger::{Price, cost_of};
-use crate::novelty::{SIMILARITIES, Similarity, by_name};
+use crate::novelty::{Measure, SIMILARITIES, Similarity, by_name};
 use crate::pool::mostly_ascii;
 use crate::report::RunReport;
 use crate::report::figures::{
@@ -208,8 +208,9 @@ fn nearest_seed(
 
 /// The run's own similarity when it is a ROUGE-L, else the one that suits the seeds' script.
 fn rouge_l(config: &RunConfig) -> &'static dyn Similarity {
-    let own = config.rules.duplicates.first().similarity;
-    if own.name().starts_with("rouge-l") {
+    if let Measure::Text(own) = config.rules.duplicates.first().measure
+        && own.name().starts_with("rouge-l")
+    {
         return own;
     }
     let name = if mostly_ascii(&config.seeds.tasks) { "rouge-l" } else { "rouge-l-unicode" };

@@ -1,19 +1,24 @@
 //! The judge: what becomes of each item of a response. A pure function of the rules, the seeds and
 //! the items judged before, so a journal can be judged again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::failure::RunError;
 use crate::benchmark::Benchmarks;
 use crate::chat::{Completion, TokenUsage};
 use crate::config::{ConfigError, Rules};
+use crate::embedding::Embedding;
 use crate::event::{Fate, Nearest, Phase, Rejection, Stage, Verdict};
 use crate::filter::{FilterChain, Part};
-use crate::novelty::{CombinedIndex, Contamination, Duplicate, Overlap, Similar};
+use crate::novelty::{
+    CombinedIndex, Contamination, Duplicate, NoEmbedding, Overlap, Similar, Subject, is_embeddable,
+};
 use crate::pool::Pool;
 use crate::provider::{DecodeError, Provider};
-use crate::store::StoredOpenTask;
+use crate::store::{StoreError, StoredOpenTask};
 use crate::task::{Candidate, Compared, OpenTask, SeedTask, TaskRef};
 use crate::template::{Item, Template, outputs};
 
@@ -61,6 +66,12 @@ pub(super) struct Judged {
     /// Whether there are no further items.
     pub(super) complete: bool,
 }
+
+/// Gives the embedding of a text, if the run has bought it.
+pub(super) type Lookup<'l> = &'l dyn Fn(&str) -> Result<Option<Embedding>, StoreError>;
+
+/// Whether a text is novel, and the entry most similar to it where that was asked for.
+type Compare = (Result<u32, Duplicate>, Option<Similar>);
 
 /// A candidate, and what the template or the filters have against it.
 struct Filtered {
@@ -140,29 +151,85 @@ impl Judge {
         self.accepted += accepted;
     }
 
+    /// How many seed tasks and tasks have not got their embeddings yet, where they need them: the
+    /// last ones.
+    pub(super) fn without_embedding(&self) -> usize {
+        if self.index.needs_embeddings() { self.index.len() - self.index.embedded() } else { 0 }
+    }
+
+    /// Takes the embedding of the first task that has got none yet; `None` for a blank text.
+    pub(super) fn embed(&mut self, embedding: Option<&Embedding>) {
+        self.index.insert_embedding(embedding);
+    }
+
+    /// The texts of the seed tasks that are compared, in their order.
+    pub(super) fn seed_texts(&self) -> Vec<String> {
+        let seeds = self.pool.seeds().iter();
+        seeds.map(|seed| self.compared.text(&seed_as_task(seed)).into_owned()).collect()
+    }
+
+    /// The text of a task that is compared.
+    pub(super) fn compared_text<'t>(&self, task: &'t Candidate) -> Cow<'t, str> {
+        self.compared.text(task)
+    }
+
+    /// The texts of a response whose embeddings will be asked for. What is a duplicate now, is one
+    /// when its turn comes; so no further ones will be.
+    pub(super) fn texts_to_embed(&self, reading: &Reading) -> Vec<String> {
+        if !self.index.needs_embeddings() || reading.phase == Phase::Responses {
+            return Vec::new();
+        }
+        let candidates = reading.items.iter().filter_map(|item| match item {
+            Item::Candidate(candidate) => Some(candidate),
+            Item::Defect { .. } => None,
+        });
+        let passed =
+            candidates.filter(|candidate| self.objection(candidate, reading.phase).is_none());
+        let texts = passed.map(|candidate| self.compared.text(candidate));
+        let unjudged =
+            texts.filter(|t| is_embeddable(t) && self.index.duplicate_by_text(t).is_none());
+        unjudged.map(Cow::into_owned).collect()
+    }
+
     fn enter(&mut self, task: Candidate) {
         self.index.insert(&self.compared.text(&task));
         self.pool.push(task);
     }
 
     /// Judges the items of one response, the first `done` of which are judged already, in order
-    /// until `most` are accepted; what passes joins the pool at once.
-    pub(super) fn judge(&mut self, reading: Reading, done: u32, most: u64) -> Judged {
+    /// until `most` are accepted; what passes joins the pool at once. `bought` gives the embeddings
+    /// of texts, where they are needed.
+    ///
+    /// # Errors
+    /// [`RunError::NoEmbedding`], and those of the journal. The judge is of no further use.
+    pub(super) fn judge(
+        &mut self,
+        reading: Reading,
+        done: u32,
+        most: u64,
+        bought: Lookup<'_>,
+    ) -> Result<Judged, RunError> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         match reading.phase {
-            Phase::Responses => self.judge_outputs(reading, done, most),
+            Phase::Responses => Ok(self.judge_outputs(reading, done, most)),
             // What passes is not accepted yet: however many there are, all are judged.
-            Phase::Instructions => self.judge_tasks(reading, done, usize::MAX),
-            Phase::Tasks | Phase::Embeddings => self.judge_tasks(reading, done, most),
+            Phase::Instructions => self.judge_tasks(reading, done, usize::MAX, bought),
+            Phase::Tasks | Phase::Embeddings => self.judge_tasks(reading, done, most, bought),
         }
     }
 
-    fn judge_tasks(&mut self, reading: Reading, done: u32, most: usize) -> Judged {
+    fn judge_tasks(
+        &mut self,
+        reading: Reading,
+        done: u32,
+        most: usize,
+        bought: Lookup<'_>,
+    ) -> Result<Judged, RunError> {
         let Reading { seq, phase, items, .. } = reading;
         let total = items.len();
         let items = items.into_iter().skip(done as usize);
         let filtered: Vec<Filtered> = items.map(|item| self.filter(item, phase)).collect();
-        let mut compared = self.compare(&filtered, most).into_iter();
+        let mut compared = self.compare(&filtered, most, bought)?.into_iter();
         let mut verdicts = Vec::with_capacity(filtered.len());
         let mut passed = 0;
         for (item_index, Filtered { candidate, rejection }) in (done..).zip(filtered) {
@@ -187,7 +254,7 @@ impl Judge {
             verdicts.push(Verdict { item_index, candidate, fate, answers: None, nearest });
         }
         let complete = done as usize + verdicts.len() >= total;
-        Judged { verdicts, complete }
+        Ok(Judged { verdicts, complete })
     }
 
     /// A candidate is novel, and in the index already.
@@ -251,14 +318,18 @@ impl Judge {
                 rejection: Some(Rejection { stage: Stage::Parse, rule, detail: String::new() }),
             },
             Item::Candidate(candidate) => {
-                let checked = match phase {
-                    Phase::Instructions => self.filters.check_part(Part::Instruction, &candidate),
-                    _ => self.filters.check(&candidate),
-                };
-                let rejection = checked.err().or_else(|| self.contaminated(&candidate));
-                Filtered { candidate, rejection }
+                Filtered { rejection: self.objection(&candidate, phase), candidate }
             }
         }
+    }
+
+    /// What there is against a candidate beside the pool.
+    fn objection(&self, candidate: &Candidate, phase: Phase) -> Option<Rejection> {
+        let checked = match phase {
+            Phase::Instructions => self.filters.check_part(Part::Instruction, candidate),
+            _ => self.filters.check(candidate),
+        };
+        checked.err().or_else(|| self.contaminated(candidate))
     }
 
     fn contaminated(&self, candidate: &Candidate) -> Option<Rejection> {
@@ -275,25 +346,55 @@ impl Judge {
         &mut self,
         filtered: &[Filtered],
         most: usize,
-    ) -> Vec<(Result<u32, Duplicate>, Option<Similar>)> {
+        bought: Lookup<'_>,
+    ) -> Result<Vec<Compare>, RunError> {
         let passed = filtered.iter().filter(|filtered| filtered.rejection.is_none());
         let texts: Vec<_> = passed.map(|f| self.compared.text(&f.candidate)).collect();
+        let embeddings = self.embeddings(&texts, bought)?;
+        let subjects = texts.iter().zip(&embeddings);
+        let subjects: Vec<Subject<'_>> = subjects
+            .map(|(text, embedding)| Subject { text, embedding: embedding.as_ref() })
+            .collect();
         if !self.record_nearest {
-            let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-            return self.index.admit_all(&texts, most).into_iter().map(|r| (r, None)).collect();
+            let results = self.admit_all(&subjects, most)?;
+            return Ok(results.into_iter().map(|result| (result, None)).collect());
         }
         let mut results = Vec::with_capacity(texts.len());
         let mut novel = 0;
-        for text in texts {
+        for subject in &subjects {
             if novel == most {
                 break;
             }
-            let nearest = self.index.most_similar(&text, 1).first().copied();
-            let result = self.index.admit(&text);
-            novel += usize::from(result.is_ok());
-            results.push((result, nearest));
+            let nearest = self.index.most_similar(subject, 1).first().copied();
+            for result in self.admit_all(std::slice::from_ref(subject), 1)? {
+                novel += usize::from(result.is_ok());
+                results.push((result, nearest));
+            }
         }
-        results
+        Ok(results)
+    }
+
+    /// The embeddings of texts, as far as they were bought.
+    fn embeddings(
+        &self,
+        texts: &[Cow<'_, str>],
+        bought: Lookup<'_>,
+    ) -> Result<Vec<Option<Embedding>>, RunError> {
+        if !self.index.needs_embeddings() {
+            return Ok(vec![None; texts.len()]);
+        }
+        texts.iter().map(|text| Ok(bought(text)?)).collect()
+    }
+
+    fn admit_all(
+        &mut self,
+        subjects: &[Subject<'_>],
+        most: usize,
+    ) -> Result<Vec<Result<u32, Duplicate>>, RunError> {
+        self.index.admit_all(subjects, most).map_err(|NoEmbedding { place }| {
+            let text = subjects.get(place).map(|subject| subject.text).unwrap_or_default();
+            RunError::no_embedding(text)
+        })
     }
 
     fn duplicate(&self, duplicate: Duplicate) -> (Option<Rejection>, Option<Nearest>) {

@@ -1,7 +1,7 @@
 //! How similar each accepted task is to all before it, as Stanford Alpaca's generator records it.
 
 use crate::config::Rules;
-use crate::novelty::NoveltyIndex;
+use crate::novelty::{Measure, NoveltyIndex, SIMILARITIES};
 use crate::task::{AcceptedTask, Candidate, Compared, PoolSimilarity, SeedTask};
 
 /// How many of the most similar tasks the original names.
@@ -20,8 +20,13 @@ impl Lookback {
     /// Before the first accepted task there are the seed tasks.
     pub fn new(rules: &Rules, seeds: &[SeedTask]) -> Self {
         let first = rules.duplicates.first();
+        // Embeddings cost money: without another similarity, this one is the original's.
+        let similarity = match first.measure {
+            Measure::Text(similarity) => similarity,
+            Measure::Embedding => SIMILARITIES[0],
+        };
         let mut lookback = Self {
-            index: first.similarity.exhaustive(first.threshold),
+            index: similarity.exhaustive(first.threshold),
             compared: rules.compared,
             instructions: Vec::new(),
         };

@@ -10,11 +10,13 @@
 //! ```
 
 mod backlog;
+mod bought;
 mod collector;
 mod dedup;
 mod endpoint;
 mod failure;
 mod figures;
+mod foundation;
 mod judge;
 mod lane;
 mod lookback;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{Pace, ResponsesConfig, RunConfig};
+use crate::config::{EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
@@ -49,6 +49,8 @@ pub struct Plan {
     pub phases: Vec<PhasePlan>,
     /// Whether all phases go to one API by one set of limits.
     pub one_lane: bool,
+    /// Where embeddings come from, where the rules need them.
+    pub embeddings: Option<EmbeddingConfig>,
 }
 
 /// What lies ahead of one phase.
@@ -102,6 +104,7 @@ impl Plan {
             money,
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
+            embeddings: config.embedding.clone(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::collector::{Collector, Lanes, Resumed, Stop};
+use super::collector::{Collector, Embedder, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
 use super::judge::{Asked, Judge, Reading, read_body};
@@ -133,7 +133,7 @@ impl Prepared {
     ) -> Result<Outcome, RunError> {
         let Self { config, run, ledger, judge, summary, run_id } = self;
         let next_request = run.reader.next_request_index()?;
-        let (endpoints, lanes) = lanes(&config, next_request).await?;
+        let (endpoints, lanes) = lanes(&config, &run, next_request).await?;
         let (stop_signal, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             template: config.request.template,
@@ -145,7 +145,13 @@ impl Prepared {
             stopping,
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
-        let resumed = Resumed { judge, judged: run.reader.judged_up_to()?, next_request, summary };
+        let resumed = Resumed {
+            judge,
+            judged: run.reader.judged_up_to()?,
+            next_request,
+            completion_requests: run.reader.completion_requests()?,
+            summary,
+        };
         let judged = resumed.judged;
         let mut collector =
             Collector::new(&config, Arc::clone(&shared), lanes, resumed, stop_signal, progress);
@@ -188,10 +194,21 @@ fn judge_of_run(
 }
 
 /// Connects to the API of each phase: one lane, where both phases share one.
-async fn lanes(config: &RunConfig, next_request: u64) -> Result<(Vec<Endpoint>, Lanes), RunError> {
+async fn lanes(
+    config: &RunConfig,
+    run: &OpenRun,
+    next_request: u64,
+) -> Result<(Vec<Endpoint>, Lanes), RunError> {
     let first_phase = config.first_phase();
     let endpoint = Endpoint::start(config, first_phase, next_request).await?;
     let first = Arc::new(endpoint.lane(config.api(first_phase))?);
+    let embedder = match &config.embedding {
+        Some(embedding) => {
+            let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace)?);
+            Some(Embedder::new(config, lane, run.reader.again()?)?)
+        }
+        None => None,
+    };
     let mut endpoints = vec![endpoint];
     let mut outputs = Arc::clone(&first);
     if config.responses.as_ref().is_some_and(|responses| !responses.same_lane) {
@@ -199,7 +216,7 @@ async fn lanes(config: &RunConfig, next_request: u64) -> Result<(Vec<Endpoint>, 
         outputs = Arc::new(endpoint.lane(config.api(Phase::Responses))?);
         endpoints.push(endpoint);
     }
-    Ok((endpoints, Lanes { first, outputs }))
+    Ok((endpoints, Lanes { first, outputs, embedder }))
 }
 
 /// Runs the collector where its workers run. The thread that waits for the program's end would have

@@ -1,10 +1,12 @@
 //! Replay: the accepted tasks of a run, derived again from its journal, at no cost.
 
+use super::bought::Bought;
 use super::failure::RunError;
 use super::judge::Judge;
 use super::prepare::read;
 use crate::config::RunConfig;
 use crate::event::{Fate, Verdict};
+use crate::novelty::is_embeddable;
 use crate::store::{RunReader, StoredResponse};
 use crate::summary::Rejections;
 use crate::task::{AcceptedTask, Provenance};
@@ -35,6 +37,8 @@ pub fn replay<E: From<RunError>>(
     let seeds = config.seeds.tasks.clone();
     let mut judge =
         Judge::new(&config.rules, seeds, config.first_phase()).map_err(RunError::from)?;
+    let bought = Bought::new(config, reader);
+    embed_seeds(&mut judge, &bought)?;
     let mut totals = ReplayTotals::default();
     let mut seq = 0;
     while totals.accepted < config.target {
@@ -43,7 +47,9 @@ pub fn replay<E: From<RunError>>(
         totals.responses += 1;
         let source = source_of(config, &response);
         let reading = read(config, response);
-        for verdict in judge.judge(reading, 0, config.target - totals.accepted).verdicts {
+        let missing = config.target - totals.accepted;
+        let judged = judge.judge(reading, 0, missing, &|text| bought.get(text))?;
+        for verdict in judged.verdicts {
             match &verdict.fate {
                 Fate::Accepted => {}
                 Fate::Open => continue,
@@ -65,6 +71,21 @@ pub fn replay<E: From<RunError>>(
         }
     }
     Ok(totals)
+}
+
+/// Gives the judge the embeddings of the seed tasks, which are all that he knows.
+fn embed_seeds(judge: &mut Judge, bought: &Bought<&RunReader>) -> Result<(), RunError> {
+    if judge.without_embedding() == 0 {
+        return Ok(());
+    }
+    for text in judge.seed_texts() {
+        let embedding = bought.get(&text)?;
+        if embedding.is_none() && is_embeddable(&text) {
+            return Err(RunError::no_embedding(&text));
+        }
+        judge.embed(embedding.as_ref());
+    }
+    Ok(())
 }
 
 /// What all tasks of a response have in common.

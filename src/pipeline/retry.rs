@@ -7,6 +7,9 @@ const BASE: Duration = Duration::from_millis(500);
 /// No pause of our own choice is longer.
 const CAP: Duration = Duration::from_secs(60);
 
+/// The pause before a request is sent again whose answer was of no use.
+pub(super) const AFTER_UNREADABLE: Duration = Duration::from_secs(1);
+
 /// A random pause before retry number `retry` (from 0): exponential with full jitter, which keeps
 /// many workers that failed together from coming back together.
 pub(super) fn backoff(rng: &mut fastrand::Rng, retry: u32) -> Duration {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::worker::Job;
+use super::worker::Errand;
 use crate::chat::TokenUsage;
 use crate::ledger::Ledger;
 use crate::limit::Permit;
@@ -31,13 +31,13 @@ pub(super) struct Shared {
 
 impl Shared {
     /// A permit for the next attempt of a job; `None` when the run is stopping.
-    pub(super) async fn permit(&self, job: &Job) -> Option<Permit> {
-        let tokens = job.lane.estimate_tokens(job.body.len(), job.max_output_tokens());
+    pub(super) async fn permit(&self, job: &impl Errand) -> Option<Permit> {
+        let tokens = job.tokens();
         let mut stopping = self.stopping.clone();
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => None,
-            permit = job.lane.limiter.acquire(tokens) => Some(permit),
+            permit = job.lane().limiter.acquire(tokens) => Some(permit),
         }
     }
 

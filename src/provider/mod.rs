@@ -12,6 +12,7 @@ mod anthropic;
 mod azure;
 mod base_url;
 mod body;
+mod embeddings;
 mod error;
 mod excerpt;
 mod failure;
@@ -43,6 +44,7 @@ pub use access::{Access, ApiVersion, Counted, KeyHeader, LimitHeaders, VersionPl
 pub use anthropic::Anthropic;
 pub use azure::Azure;
 pub use base_url::{BaseUrlError, check_base_url, is_loopback};
+pub use embeddings::{Embeddings, EmbeddingsError, EmbeddingsReply, MOST_BYTES, MOST_TEXTS};
 pub use error::ApiError;
 pub use failure::FailureKind;
 pub use gemini::Gemini;

@@ -136,7 +136,9 @@ impl Desk {
     ) -> Result<Admitted, Refusal> {
         let request = wire::object(incoming.body).and_then(|body| api.read(&incoming.call(&body)));
         let tokens = request.as_ref().map_or(0, Request::tokens_at_admission);
-        lock(&self.books).offer(Instant::now(), tokens);
+        if api.is_limited() {
+            lock(&self.books).offer(Instant::now(), tokens);
+        }
         self.check_key(api, incoming.headers)?;
         let request = request.map_err(Refusal::unreadable)?;
         self.check_request(&request)?;
@@ -144,7 +146,9 @@ impl Desk {
         if let Some(refusal) = fault.and_then(|(kind, name)| Refusal::by_fault(kind, name)) {
             return Err(refusal);
         }
-        self.check_limits(api, &request)?;
+        if api.is_limited() {
+            self.check_limits(api, &request)?;
+        }
         Ok((request, fault))
     }
 
@@ -226,7 +230,7 @@ impl Desk {
             billed: true,
             prompt_tokens: counts.prompt,
             completion_tokens: counts.output,
-            cost: self.cost(&counts),
+            cost: self.cost(request, &counts),
             fault,
             ..entry
         };
@@ -242,7 +246,7 @@ impl Desk {
             _ => api.usage(&counts),
         };
         let model = &request.model;
-        let answer = api.answer(&Answer { number, model, text: &text, finish }, usage);
+        let answer = api.answer(&Answer { number, model, text: &text, finish, request }, usage);
         let mut headers = self.limit_headers(api, Instant::now());
         text_header(&mut headers, "x-request-id", &format!("simulated-{number}"));
         Ok(reply::answer(kind, headers, answer.to_string().into_bytes()))
@@ -276,6 +280,7 @@ impl Desk {
 
     fn text(&self, request: &Request, kind: Option<Fault>, number: u64) -> (String, Finish) {
         let written = match kind {
+            _ if request.vectors.is_some() => return (String::new(), Finish::Stop),
             Some(Fault::Reasoning) => return (String::new(), Finish::Length),
             Some(Fault::Empty) => String::new(),
             Some(Fault::Refusal) => "I'm sorry, but I can't help with that. (simulated)".to_owned(),
@@ -294,7 +299,10 @@ impl Desk {
         (text, reason)
     }
 
-    fn cost(&self, counts: &Counts) -> Usd {
+    fn cost(&self, request: &Request, counts: &Counts) -> Usd {
+        if request.vectors.is_some() {
+            return self.settings.price_embedding.saturating_mul(counts.prompt);
+        }
         let SimulatorSettings { price_in, price_out, .. } = self.settings;
         let price_cached = self.settings.price_cached.unwrap_or(price_in);
         let full = price_in.saturating_mul(counts.prompt - counts.cached);

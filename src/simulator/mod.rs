@@ -8,6 +8,7 @@
 
 mod bill;
 mod desk;
+mod embeddings;
 mod faults;
 mod limits;
 mod line;

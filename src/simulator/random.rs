@@ -13,6 +13,8 @@ pub(super) enum Salt {
     Fault = 3,
     /// How long an answer takes.
     Latency = 4,
+    /// The direction of a piece of text, in embeddings.
+    Direction = 5,
 }
 
 /// The numbers for one purpose and one index, such as a request's number.

@@ -18,7 +18,9 @@ use super::line::Cutter;
 use super::refusal::Refusal;
 use super::reply;
 use super::settings::SimulatorSettings;
-use super::wire::{Api, AzureChat, Chat, Completions, GenerateContent, Messages, Responses};
+use super::wire::{
+    Api, AzureChat, Chat, Completions, Embeddings, GenerateContent, Messages, Responses,
+};
 
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -43,6 +45,7 @@ impl Server {
             .route("/v1/completions", completion(&Completions))
             .route("/v1/responses", completion(&Responses))
             .route("/v1/messages", completion(&Messages))
+            .route("/v1/embeddings", completion(&Embeddings))
             .route("/v1beta/models/{call}", post(gemini))
             .route("/openai/deployments/{deployment}/chat/completions", post(azure))
             .route("/v1/models", get(models))

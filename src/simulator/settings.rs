@@ -22,7 +22,9 @@ pub struct SimulatorSettings {
     pub cached_percent: u64,
     /// Hidden reasoning before each answer, in output tokens.
     pub reasoning_tokens: u64,
-    /// Requests per minute; `None`: no limit.
+    /// USD per token of a text that is embedded.
+    pub price_embedding: Usd,
+    /// Requests for completions per minute; `None`: no limit.
     pub rpm: Option<u64>,
     /// Tokens per minute, `max_tokens` counted at admission as OpenAI does; `None`: no limit.
     pub tpm: Option<u64>,
@@ -50,6 +52,7 @@ impl fmt::Debug for SimulatorSettings {
             price_cached,
             cached_percent,
             reasoning_tokens,
+            price_embedding,
             rpm,
             tpm,
             latency_ms,
@@ -66,6 +69,7 @@ impl fmt::Debug for SimulatorSettings {
             .field("price_cached", price_cached)
             .field("cached_percent", cached_percent)
             .field("reasoning_tokens", reasoning_tokens)
+            .field("price_embedding", price_embedding)
             .field("rpm", rpm)
             .field("tpm", tpm)
             .field("latency_ms", latency_ms)

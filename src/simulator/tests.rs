@@ -174,3 +174,24 @@ async fn the_models_need_the_key_too() {
     }
     assert!(!format!("{simulator:?}").contains("sk-right"));
 }
+
+#[tokio::test]
+async fn embeddings_are_billed_by_the_tokens_of_their_texts() {
+    let settings = SimulatorSettings {
+        price_embedding: Usd::from_pico(3),
+        rpm: Some(1),
+        ..SimulatorSettings::default()
+    };
+    let simulator = start(settings).await;
+    let body = json!({"model": "e", "input": ["Four tokens here", "Two now"], "dimensions": 4});
+    for _ in 0..2 {
+        let head = "POST /v1/embeddings HTTP/1.1";
+        let reply = send(&simulator, head, &body.to_string()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!((reply.status, answer["data"].as_array().unwrap().len()), (200, 2));
+        assert_eq!(answer["data"][1]["embedding"].as_array().unwrap().len(), 4);
+        assert_eq!(answer["usage"], json!({"prompt_tokens": 6, "total_tokens": 6}));
+    }
+    let bill = simulator.bill();
+    assert_eq!((bill.cost, bill.answered), (Usd::from_pico(36), 2));
+}

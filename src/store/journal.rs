@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::embeddings::EmbeddingBatch;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::writer::{Ack, Command, Writer};
 use super::{RunReader, StoreError};
@@ -90,6 +91,15 @@ impl Journal {
         at_ms: i64,
     ) -> Result<(), StoreError> {
         self.tell(Command::End(attempt_id, end, at_ms)).await
+    }
+
+    /// Records embeddings and how the attempt ended that brought them, all of it or nothing. When
+    /// this returns, it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn embed(&self, batch: EmbeddingBatch) -> Result<(), StoreError> {
+        self.ask(|ack| Command::Embed(batch, ack)).await
     }
 
     /// Records verdicts, all of the batch or none, without waiting for the disk: after a crash

@@ -42,6 +42,14 @@ impl RunReader {
         }
     }
 
+    /// Another reader of the same run, for another owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the run cannot be read.
+    pub fn again(&self) -> Result<Self, StoreError> {
+        Self::open(&self.dir)
+    }
+
     pub(super) fn attempt<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -49,7 +57,7 @@ impl RunReader {
         query(&self.connection).map_err(|error| StoreError::sqlite(&self.database, &error))
     }
 
-    fn number(&self, sql: &str) -> Result<u64, StoreError> {
+    pub(super) fn number(&self, sql: &str) -> Result<u64, StoreError> {
         self.attempt(|connection| {
             connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(from_sql)
         })
@@ -273,6 +281,10 @@ fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Re
             "refused" if limited == Some(true) => counts.rate_limited += count,
             "refused" => counts.refused += count,
             _ => {
+                // Their answers are no responses: the embeddings in them are kept instead.
+                if phase(row, 10)? == Phase::Embeddings {
+                    counts.answered += count;
+                }
                 totals.spent = Usd::from_pico(amount(4)?);
                 totals.usage = TokenUsage {
                     input: amount(5)?,

@@ -16,6 +16,8 @@ pub const FORMAT_VERSION: i64 = 1;
 /// is bought apart. Such a row has `open`, 1 until the output came; the row of that output names it
 /// by `of_seq` and `of_item`. `responses.accepted` counts accepted and open ones. `tallies` counts candidates by stage and rule, with the stage
 /// `accepted` for accepted tasks, so that totals need no scan.
+/// `embeddings.key` is the SHA-256 of model, dimensions and text, and `embeddings.vector` has two
+/// little-endian bytes a dimension.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -89,6 +91,11 @@ CREATE TABLE candidates (
     PRIMARY KEY (response_seq, item_index)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX candidates_open ON candidates(open) WHERE open = 1;
+
+CREATE TABLE embeddings (
+    key    BLOB PRIMARY KEY,
+    vector BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE tallies (
     stage TEXT NOT NULL,

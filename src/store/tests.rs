@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::chat::TokenUsage;
+use crate::embedding::Embedding;
 use crate::event::{Fate, Nearest, Phase, Rejection, Stage, Verdict};
 use crate::summary::{RunState, StopReason};
 use crate::task::{AcceptedTask, Candidate, InstructionSource, OpenTask, TaskRef};
@@ -292,6 +293,41 @@ async fn a_newer_format_is_read_but_not_written() {
     connection.pragma_update(None, "user_version", FORMAT_VERSION + 1).unwrap();
     assert!(matches!(run.dir().open(), Err(StoreError::Newer { .. })));
     assert_eq!(run.dir().read().unwrap().summary().unwrap().accepted, 0);
+}
+
+#[tokio::test]
+async fn embeddings_outlive_a_crash_with_their_settlement() {
+    let run = Run::new();
+    let open = run.open();
+    let key = |text| EmbeddingKey::new("e", None, text);
+    let embedding = |x| Embedding::new(&[x, 1.0]).unwrap();
+    let attempt = NewAttempt {
+        phase: Phase::Embeddings,
+        examples: Vec::new(),
+        ..attempt(&open.journal, 0, 500)
+    };
+    open.journal.begin(attempt.clone()).await.unwrap();
+    let usage = TokenUsage { input: 7, ..TokenUsage::default() };
+    let batch = EmbeddingBatch {
+        attempt_id: attempt.id,
+        end: AttemptEnd::Answered { cost: Usd::from_pico(90), usage },
+        embeddings: vec![(key("a"), embedding(0.5)), (key("b"), embedding(-0.5))],
+        at_ms: 2,
+    };
+    open.journal.embed(batch.clone()).await.unwrap();
+    let again = EmbeddingBatch { embeddings: vec![(key("a"), embedding(9.0))], ..batch };
+    open.journal.embed(again).await.unwrap();
+    crash(open).await;
+    let reader = run.dir().read().unwrap();
+    assert_eq!(reader.embedding(key("a")).unwrap(), Some(embedding(0.5)));
+    assert_eq!(reader.embedding(key("c")).unwrap(), None);
+    assert_eq!(reader.embedding(EmbeddingKey::new("e", Some(2), "a")).unwrap(), None);
+    assert_eq!(reader.embedding_dimensions().unwrap(), Some(2));
+    assert_eq!(reader.completion_requests().unwrap(), 0);
+    let summary = run.dir().open().unwrap().reader.summary().unwrap();
+    assert_eq!((summary.spent, summary.unconfirmed), (Usd::from_pico(90), Usd::ZERO));
+    assert_eq!((summary.attempts.sent, summary.attempts.answered), (1, 1));
+    assert_eq!(summary.by_phase[&Phase::Embeddings].usage.input, 7);
 }
 
 #[cfg(unix)]

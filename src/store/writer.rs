@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
+use super::embeddings::{self, EmbeddingBatch};
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
@@ -32,6 +33,7 @@ pub(super) enum Command {
     Begin(NewAttempt, Ack<()>),
     Answer(NewResponse, Ack<u64>),
     End(u64, AttemptEnd, i64),
+    Embed(EmbeddingBatch, Ack<()>),
     Judge(VerdictBatch),
     SetMeta(&'static str, String, Ack<()>),
     Flush(Ack<()>),
@@ -135,6 +137,10 @@ impl Writer {
                     answer(&transaction, seq, response, &body)?;
                 }
                 Command::End(id, end, at_ms) => end_attempt(&transaction, *id, end, *at_ms)?,
+                Command::Embed(batch, _) => {
+                    embeddings::insert(&transaction, batch)?;
+                    end_attempt(&transaction, batch.attempt_id, &batch.end, batch.at_ms)?;
+                }
                 Command::Judge(batch) => judge(&transaction, batch, &mut tally)?,
                 Command::SetMeta(key, value, _) => set_meta(&transaction, key, value)?,
                 Command::Flush(_) => {}
@@ -180,6 +186,7 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
     for command in commands {
         match command {
             Command::Begin(_, ack)
+            | Command::Embed(_, ack)
             | Command::SetMeta(_, _, ack)
             | Command::Flush(ack)
             | Command::Close(_, _, ack) => send(ack, Err(error.clone())),
@@ -192,6 +199,7 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
 fn acknowledge(command: Command, seq: &mut u64) {
     match command {
         Command::Begin(_, ack)
+        | Command::Embed(_, ack)
         | Command::SetMeta(_, _, ack)
         | Command::Flush(ack)
         | Command::Close(_, _, ack) => send(ack, Ok(())),

@@ -4,6 +4,7 @@
 
 mod crash;
 mod dedup;
+mod embeddings;
 mod faults;
 mod generate;
 mod inputs;

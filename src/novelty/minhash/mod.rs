@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use self::bands::{Bands, Shape};
 use self::ngrams::ngrams;
-use super::{NoveltyIndex, Similar, Similarity};
+use super::{NoveltyIndex, Similar, Similarity, admit_in_turn};
 
 /// Measured on instructions in English and Chinese, see `docs/benchmarks.md`.
 const DEFAULT_THRESHOLD: f64 = 0.65;
@@ -159,17 +159,7 @@ impl NoveltyIndex for NgramIndex {
     fn admit_all(&mut self, texts: &[&str], most: usize) -> Vec<Result<u32, Similar>> {
         // The signatures are most of the work, and need no entry.
         let queries: Vec<Query> = texts.par_iter().map(|text| self.query(text)).collect();
-        let mut admitted = 0;
-        let mut results = Vec::with_capacity(texts.len());
-        for query in &queries {
-            if admitted == most {
-                break;
-            }
-            let result = self.admit_query(query);
-            admitted += usize::from(result.is_ok());
-            results.push(result);
-        }
-        results
+        admit_in_turn(queries.iter(), most, |query| self.admit_query(query))
     }
 
     /// Exact: the bands are cut for duplicates and would not find what is far from one.

@@ -24,8 +24,9 @@ const LEAST_OUTPUT: u32 = 100;
 
 impl Collector {
     pub(super) fn start_requests(&mut self) {
-        let mut needed = None;
-        while self.stop.is_none() && self.next_request < self.max_requests {
+        let mut needed = self.start_embeddings();
+        let is_short = needed.is_some();
+        while !is_short && self.stop.is_none() && self.completion_requests < self.max_requests {
             match self.next_job() {
                 Some(Ok(job)) => self.start(job),
                 // What is under way may cost less than reserved and leave room again.
@@ -39,10 +40,11 @@ impl Collector {
         if self.in_flight > 0 || self.stop.is_some() {
             return;
         }
-        match needed.map(|needed| self.last_job().ok_or(needed)) {
+        let smaller = || if is_short { None } else { self.last_job() };
+        match needed.map(|needed| smaller().ok_or(needed)) {
             Some(Ok(job)) => self.start(job),
             Some(Err(needed)) => self.stop_for_budget(needed),
-            None if self.next_request >= self.max_requests => {
+            None if self.completion_requests >= self.max_requests => {
                 self.stop_with(Stop::by_design(StopReason::MaxRequests));
             }
             None => self.stop_with(Stop::by_design(StopReason::NoProgress)),
@@ -51,6 +53,9 @@ impl Collector {
 
     /// The next request, if one is wanted now: ready to leave, or the money it would have needed.
     fn next_job(&mut self) -> Option<Result<Job, Usd>> {
+        if !self.may_ask() {
+            return None;
+        }
         let (accepted, target) = (self.accepted(), self.target);
         let Some(two) = &self.two_phases else {
             let job = || self.first_phase_job(&self.request, Phase::Tasks, Usd::ZERO);
@@ -121,12 +126,13 @@ impl Collector {
         let pool = self.judge.pool();
         let (examples, request) = render(config, &lane.model, pool, self.next_request);
         let sealed = Sealed::new(lane, &request);
+        let embeddings = self.embeddings_earmark(config.max_output_tokens);
         let reservation = self
             .shared
             .ledger
-            .reserve_and_earmark(sealed.worst_case, earmark)
+            .reserve_and_earmark(sealed.worst_case, earmark.saturating_add(embeddings))
             .map_err(|reached| reached.needed)?;
-        let purpose = Purpose { phase, tasks: Vec::new(), earmark };
+        let purpose = Purpose { earmark, embeddings, ..Purpose::of(phase) };
         Ok(self.job(lane, purpose, examples, request, sealed, reservation))
     }
 
@@ -144,7 +150,7 @@ impl Collector {
             .map_err(|reached| reached.needed)?;
         two.backlog.remove(&group);
         let lane = Arc::clone(&two.lane);
-        let purpose = Purpose { phase: Phase::Responses, tasks: group.tasks, earmark: Usd::ZERO };
+        let purpose = Purpose { tasks: group.tasks, ..Purpose::of(Phase::Responses) };
         Ok(self.job(&lane, purpose, Vec::new(), request, sealed, reservation))
     }
 

@@ -2,6 +2,7 @@
 //! requests, judges their responses in the order of the journal, and decides when to stop.
 
 mod demand;
+mod embedder;
 mod publish;
 mod two_phases;
 mod verdicts;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub(super) use self::embedder::Embedder;
 use self::two_phases::TwoPhases;
 use super::backlog::Owed;
 use super::failure::RunError;
@@ -22,9 +24,10 @@ use super::lane::Lane;
 use super::progress::Snapshot;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::worker::{Arrived, Job, Purpose, Report, run_job};
+use super::worker::{Arrived, Errand, Job, Purpose, Report, run_job};
 use crate::config::{RequestConfig, RunConfig};
-use crate::store::JudgedUpTo;
+use crate::event::Phase;
+use crate::store::{EmbeddingKey, JudgedUpTo};
 use crate::summary::{StopReason, Summary};
 use crate::usd::Usd;
 
@@ -65,6 +68,8 @@ struct Ended {
 struct Waiting {
     reading: Reading,
     earmark: Usd,
+    /// The embeddings that were not there when it came.
+    awaited: Vec<EmbeddingKey>,
 }
 
 /// The lanes of a run.
@@ -73,6 +78,8 @@ pub(super) struct Lanes {
     pub(super) first: Arc<Lane>,
     /// Where outputs are asked for; it may be the same.
     pub(super) outputs: Arc<Lane>,
+    /// Asks for embeddings, where the rules need them.
+    pub(super) embedder: Option<Embedder>,
 }
 
 /// Outcomes in a row, each count starting again at its opposite.
@@ -97,9 +104,16 @@ pub(super) struct Collector {
     waiting: BTreeMap<u64, Waiting>,
     /// When outputs are bought apart.
     two_phases: Option<TwoPhases>,
+    /// When tasks are compared by embeddings.
+    embedder: Option<Embedder>,
+    /// The last response that an earlier session bought and did not judge; 0 without any.
+    stored_up_to: u64,
+    concurrency: usize,
     /// Whether what earlier sessions bought is judged, and requests may leave.
     begun: bool,
     next_request: u64,
+    /// Of the requests those that do not ask for embeddings.
+    completion_requests: u64,
     in_flight: usize,
     streaks: Streaks,
     stop: Option<Stop>,
@@ -118,6 +132,7 @@ pub(super) struct Resumed {
     pub(super) judge: Judge,
     pub(super) judged: JudgedUpTo,
     pub(super) next_request: u64,
+    pub(super) completion_requests: u64,
     pub(super) summary: Summary,
 }
 
@@ -131,12 +146,15 @@ impl Collector {
         progress: watch::Sender<Snapshot>,
     ) -> Self {
         let asked = config.request.tasks_per_request;
-        let Lanes { first: lane, outputs } = lanes;
+        let Lanes { first: lane, outputs, embedder } = lanes;
         let two_phases = config.responses.as_ref().map(|r| TwoPhases::new(r, asked, outputs));
         Self {
             shared,
             lane,
             two_phases,
+            embedder,
+            stored_up_to: 0,
+            concurrency: config.pace.concurrency,
             request: config.request.clone(),
             target: config.target,
             max_requests: config.max_requests.unwrap_or(u64::MAX),
@@ -146,6 +164,7 @@ impl Collector {
             waiting: BTreeMap::new(),
             begun: false,
             next_request: resumed.next_request,
+            completion_requests: resumed.completion_requests,
             in_flight: 0,
             streaks: Streaks::default(),
             stop: None,
@@ -154,8 +173,7 @@ impl Collector {
             reports: mpsc::channel(config.pace.concurrency),
             progress,
             accepted_at_start: resumed.summary.accepted,
-            responses_judged: resumed.summary.attempts.answered
-                - resumed.summary.unjudged_responses,
+            responses_judged: resumed.judged.response_seq,
             summary: resumed.summary,
             started_at: Instant::now(),
         }
@@ -164,7 +182,10 @@ impl Collector {
     /// Takes a response that an earlier session bought and did not judge. Returns whether more are
     /// wanted.
     pub(super) async fn take_stored(&mut self, reading: Reading) -> bool {
-        self.waiting.insert(reading.seq, Waiting { reading, earmark: Usd::ZERO });
+        let seq = reading.seq;
+        self.stored_up_to = seq;
+        let waiting = self.waiting(reading, &Purpose::of(Phase::Tasks));
+        self.waiting.insert(seq, waiting);
         self.judge_waiting().await;
         self.stop.is_none()
     }
@@ -177,6 +198,7 @@ impl Collector {
         if self.accepted() >= self.target {
             self.stop_with(Stop::by_design(StopReason::Target));
         }
+        self.lay_foundation().await;
         loop {
             self.start_requests();
             if self.in_flight == 0 && self.stop.is_some() {
@@ -215,11 +237,15 @@ impl Collector {
     }
 
     fn start(&mut self, job: Job) {
+        self.completion_requests += 1;
+        self.is_coming(&job.purpose);
+        self.spawn(Arc::clone(&job.lane), job.purpose.clone(), job);
+    }
+
+    fn spawn(&mut self, lane: Arc<Lane>, purpose: Purpose, job: impl Errand + 'static) {
         self.next_request += 1;
         self.in_flight += 1;
-        let (lane, purpose) = (Arc::clone(&job.lane), job.purpose.clone());
         lane.enter();
-        self.is_coming(&purpose);
         let (shared, reports) = (Arc::clone(&self.shared), self.reports.0.clone());
         self.workers.spawn(async move {
             let report = run_job(shared, job).await;
@@ -232,16 +258,20 @@ impl Collector {
         self.in_flight -= 1;
         lane.leave();
         while self.workers.try_join_next().is_some() {}
+        if purpose.phase == Phase::Embeddings {
+            return self.embedded(report).await;
+        }
         match report {
             Report::Arrived(arrived) => return self.arrived(&lane, purpose, arrived).await,
-            Report::Cancelled => {}
+            Report::Cancelled | Report::Embedded(_) => {}
             Report::OutOfBudget => tracing::info!("a retry was left out for want of budget"),
             Report::Fatal(error) => self.stop_with(Stop::failed(error)),
             Report::GaveUp(error) => self.gave_up(&lane, error),
         }
         // Open tasks whose request came to nothing are asked for again in the next session.
         self.is_over(purpose.phase, purpose.tasks.len());
-        self.shared.ledger.release_earmark(purpose.earmark);
+        let earmark = purpose.earmark.saturating_add(purpose.embeddings);
+        self.shared.ledger.release_earmark(earmark);
     }
 
     fn gave_up(&mut self, lane: &Lane, error: RunError) {
@@ -264,10 +294,10 @@ impl Collector {
                 }
             }
         }
-        let Purpose { phase, tasks, earmark } = purpose;
         let Arrived { seq, items, .. } = arrived;
-        let reading = Reading { seq, phase, tasks, items };
-        self.waiting.insert(seq, Waiting { reading, earmark });
+        let reading = Reading { seq, phase: purpose.phase, tasks: purpose.tasks.clone(), items };
+        let waiting = self.waiting(reading, &purpose);
+        self.waiting.insert(seq, waiting);
         self.judge_waiting().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Collector, Owed, Stop, Waiting};
 use crate::event::{Fate, Phase, Verdict};
+use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Judged, Reading};
 use crate::pipeline::worker::Purpose;
 use crate::store::{StoreError, VerdictBatch};
@@ -16,9 +17,15 @@ impl Collector {
     pub(super) async fn judge_waiting(&mut self) {
         while self.accepted() < self.target {
             let seq = self.judged.response_seq + 1;
-            let Some(Waiting { reading, earmark }) = self.waiting.remove(&seq) else { return };
+            if !self.waiting.get(&seq).is_some_and(|response| self.is_ready(response)) {
+                return;
+            }
+            let Some(Waiting { reading, earmark, .. }) = self.waiting.remove(&seq) else { return };
             let (phase, tasks) = (reading.phase, reading.tasks.len());
-            let batch = self.judge_response(reading);
+            let batch = match self.judge_response(reading) {
+                Ok(batch) => batch,
+                Err(error) => return self.stop_with(Stop::failed(error)),
+            };
             self.is_over(phase, tasks);
             self.note_verdicts(phase, &batch);
             self.owe(earmark, &batch);
@@ -31,17 +38,19 @@ impl Collector {
         self.stop_with(Stop::by_design(StopReason::Target));
     }
 
-    fn judge_response(&mut self, reading: Reading) -> VerdictBatch {
+    fn judge_response(&mut self, reading: Reading) -> Result<VerdictBatch, RunError> {
         let (response_seq, first_task_id) = (reading.seq, self.accepted());
         let done = std::mem::take(&mut self.judged.items_of_next);
         let most = self.target - first_task_id;
-        let Judged { verdicts, complete } = self.judge.judge(reading, done, most);
+        let embedder = self.embedder.as_ref();
+        let bought = |text: &str| embedder.map_or(Ok(None), |embedder| embedder.get(text));
+        let Judged { verdicts, complete } = self.judge.judge(reading, done, most, &bought)?;
         if complete {
             self.judged.response_seq = response_seq;
         } else {
             self.judged.items_of_next = done + u32::try_from(verdicts.len()).unwrap_or(u32::MAX);
         }
-        VerdictBatch { response_seq, first_task_id, verdicts, complete }
+        Ok(VerdictBatch { response_seq, first_task_id, verdicts, complete })
     }
 
     fn note_verdicts(&mut self, phase: Phase, batch: &VerdictBatch) {

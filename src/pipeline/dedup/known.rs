@@ -1,7 +1,7 @@
 //! The texts seen so far, and what they say about new ones. The only place in `dedup` that asks a
 //! novelty index.
 
-use crate::novelty::{Combination, CombinedIndex, Duplicate};
+use crate::novelty::{Combination, CombinedIndex, Duplicate, Subject};
 
 /// What became of a text: it is novel, and an entry from now on, or a duplicate.
 pub(super) type Verdict = Result<u32, Duplicate>;
@@ -26,7 +26,7 @@ impl Known {
 
     /// Judges texts in their order, each also against the novel ones before it.
     pub(super) fn judge<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Vec<Verdict> {
-        let texts: Vec<&str> = texts.collect();
-        self.index.admit_all(&texts, usize::MAX)
+        let texts: Vec<Subject<'_>> = texts.map(Subject::from).collect();
+        self.index.admit_all(&texts, usize::MAX).expect("embeddings are refused before")
     }
 }

@@ -1,10 +1,7 @@
 //! An answer on its way: made durable, read, and turned from a reservation into a cost.
 
-use bytes::Bytes;
-use tokio::time::Instant;
-
-use super::{Arrived, Job, Report};
-use crate::chat::Completion;
+use super::{Answer, Arrived, Job, Report};
+use crate::chat::{Completion, TokenUsage};
 use crate::ledger::{Price, cost_of, is_plausible};
 use crate::limit::Permit;
 use crate::pipeline::judge::{Asked, REASON_LESS, read_body};
@@ -15,11 +12,9 @@ pub(super) async fn answered(
     shared: &Shared,
     job: &mut Job,
     permit: Permit,
-    attempt_id: u64,
-    status: u16,
-    body: Bytes,
-    sent_at: Instant,
+    answer: Answer,
 ) -> Report {
+    let Answer { attempt_id, status, body, sent_at } = answer;
     let response = NewResponse {
         attempt_id,
         request_index: job.request_index,
@@ -90,17 +85,27 @@ pub(in crate::pipeline) fn settlement(
     max_output_tokens: u64,
     completion: Option<&Completion>,
 ) -> AttemptEnd {
-    let unconfirmed = |message: &str| AttemptEnd::Unconfirmed { message: message.to_owned() };
     match completion {
-        None => unconfirmed("the body is not a completion"),
-        Some(Completion { usage: None, .. }) => unconfirmed("the response has no usable usage"),
-        Some(Completion { usage: Some(usage), .. })
-            if !is_plausible(usage, prompt_bound, max_output_tokens) =>
-        {
+        None => AttemptEnd::Unconfirmed { message: "the body is not a completion".to_owned() },
+        Some(completion) => {
+            settlement_of(price, prompt_bound, max_output_tokens, completion.usage.as_ref())
+        }
+    }
+}
+
+/// What an answered attempt costs, from the usage that it reports.
+pub(super) fn settlement_of(
+    price: &Price,
+    prompt_bound: u64,
+    max_output_tokens: u64,
+    usage: Option<&TokenUsage>,
+) -> AttemptEnd {
+    let unconfirmed = |message: &str| AttemptEnd::Unconfirmed { message: message.to_owned() };
+    match usage {
+        None => unconfirmed("the response has no usable usage"),
+        Some(usage) if !is_plausible(usage, prompt_bound, max_output_tokens) => {
             unconfirmed("the reported usage is far beyond what the request allows")
         }
-        Some(Completion { usage: Some(usage), .. }) => {
-            AttemptEnd::Answered { cost: cost_of(price, usage), usage: *usage }
-        }
+        Some(usage) => AttemptEnd::Answered { cost: cost_of(price, usage), usage: *usage },
     }
 }

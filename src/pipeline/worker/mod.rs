@@ -3,6 +3,8 @@
 //! the collector decides.
 
 mod answered;
+mod embeddings;
+mod errand;
 mod refused;
 
 use std::sync::Arc;
@@ -11,8 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use self::answered::answered;
 pub(super) use self::answered::settlement;
+pub(super) use self::embeddings::{EmbeddingJob, worst_case};
+use self::errand::Answer;
+pub(super) use self::errand::Errand;
 use self::refused::{not_sent, refused, unknown};
 use super::failure::RunError;
 use super::lane::Lane;
@@ -22,7 +26,7 @@ use crate::chat::CompletionRequest;
 use crate::event::Phase;
 use crate::ledger::Reservation;
 use crate::limit::Permit;
-use crate::provider::{Outcome, Quirks};
+use crate::provider::{ApiError, Outcome, Quirks};
 use crate::store::{NewAttempt, unix_ms};
 use crate::task::{OpenTask, TaskRef};
 use crate::template::Item;
@@ -50,6 +54,15 @@ pub(super) struct Purpose {
     pub(super) tasks: Vec<OpenTask>,
     /// What is kept back for the requests that its answer will call for.
     pub(super) earmark: Usd,
+    /// What is kept back for the embeddings of what it brings.
+    pub(super) embeddings: Usd,
+}
+
+impl Purpose {
+    /// A request that brings about no further ones.
+    pub(super) fn of(phase: Phase) -> Self {
+        Self { phase, tasks: Vec::new(), earmark: Usd::ZERO, embeddings: Usd::ZERO }
+    }
 }
 
 impl Job {
@@ -73,6 +86,8 @@ pub(super) struct Arrived {
 pub(super) enum Report {
     /// It was answered.
     Arrived(Arrived),
+    /// The embeddings that it asked for are in the journal; they have so many dimensions.
+    Embedded(usize),
     /// The run is stopping, and nothing of it was under way.
     Cancelled,
     /// Its attempts are used up, or the server will not have it.
@@ -84,7 +99,7 @@ pub(super) enum Report {
 }
 
 /// What follows from one attempt.
-enum Next {
+pub(super) enum Next {
     Done(Report),
     /// Try again after a pause; the failure counts as one of the request's attempts.
     Retry {
@@ -95,8 +110,8 @@ enum Next {
     Again,
 }
 
-pub(super) async fn run_job(shared: Arc<Shared>, mut job: Job) -> Report {
-    let mut rng = rng_for(shared.run_seed, job.request_index);
+pub(super) async fn run_job(shared: Arc<Shared>, mut job: impl Errand) -> Report {
+    let mut rng = rng_for(shared.run_seed, job.request_index());
     let mut failures = 0;
     loop {
         let Some(permit) = shared.permit(&job).await else { return Report::Cancelled };
@@ -118,68 +133,100 @@ pub(super) async fn run_job(shared: Arc<Shared>, mut job: Job) -> Report {
 
 async fn attempt(
     shared: &Shared,
-    job: &mut Job,
+    job: &mut impl Errand,
     permit: Permit,
     rng: &mut fastrand::Rng,
     failures: u32,
 ) -> Next {
-    refresh_body(job);
-    let id = shared.journal.next_attempt_id();
-    job.reservation.mark_sent();
-    if let Err(error) = shared.journal.begin(new_attempt(job, id)).await {
+    let body = job.body();
+    let attempt_id = shared.journal.next_attempt_id();
+    job.reservation().mark_sent();
+    if let Err(error) = shared.journal.begin(job.new_attempt(attempt_id)).await {
         // Not durable, so it must not leave.
-        job.reservation.mark_refused();
+        job.reservation().mark_refused();
         permit.cancel();
         return Next::Done(Report::Fatal(error.into()));
     }
     shared.count(|attempts| attempts.sent += 1);
     let sent_at = Instant::now();
-    let path = job.lane.provider.path(&job.request.model);
-    let body = job.body.clone();
-    let request_id = format!("{}-{}", shared.run_id, job.request_index);
-    match job.lane.client.post(&path, body, &request_id).await {
+    let request_id = format!("{}-{}", shared.run_id, job.request_index());
+    let path = job.path();
+    match job.lane().client.post(&path, body, &request_id).await {
         Outcome::Answered { status, headers, body } => {
-            job.lane.note_limits(&headers);
-            Next::Done(answered(shared, job, permit, id, status, body.into(), sent_at).await)
+            job.lane().note_limits(&headers);
+            let answer = Answer { attempt_id, status, body: body.into(), sent_at };
+            job.answered(shared, permit, answer).await
         }
         Outcome::Refused { status, headers, error } => {
-            job.reservation.mark_refused();
-            shared.end_refused(id, Some(status), error.to_string()).await;
-            job.lane.note_limits(&headers);
+            job.reservation().mark_refused();
+            shared.end_refused(attempt_id, Some(status), error.to_string()).await;
+            job.lane().note_limits(&headers);
             refused(shared, job, permit, &headers, error, rng, failures)
         }
         Outcome::NotSent { message, kind } => {
-            job.reservation.mark_refused();
+            job.reservation().mark_refused();
             permit.cancel();
-            shared.end_refused(id, None, message.clone()).await;
-            not_sent(shared, &job.lane, message, kind, rng, failures)
+            shared.end_refused(attempt_id, None, message.clone()).await;
+            not_sent(shared, job.lane(), message, kind, rng, failures)
         }
         Outcome::Unknown { message, .. } => {
-            shared.end_unconfirmed(id, message.clone()).await;
+            shared.end_unconfirmed(attempt_id, message.clone()).await;
             unknown(shared, job, message, rng, failures)
         }
     }
 }
 
-/// Encodes the body again when the API turned out to take something else meanwhile.
-fn refresh_body(job: &mut Job) {
-    let quirks = job.lane.quirks();
-    if quirks != job.quirks {
-        job.body = job.lane.provider.encode(&job.request, &quirks).into();
-        job.quirks = quirks;
+impl Errand for Job {
+    fn request_index(&self) -> u64 {
+        self.request_index
     }
-}
 
-fn new_attempt(job: &Job, id: u64) -> NewAttempt {
-    NewAttempt {
-        id,
-        request_index: job.request_index,
-        phase: job.purpose.phase,
-        examples: job.examples.clone(),
-        tasks: job.purpose.tasks.clone(),
-        prompt_bound: job.prompt_bound,
-        max_output_tokens: job.max_output_tokens(),
-        reserved: job.reservation.amount(),
-        at_ms: unix_ms(),
+    fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    fn path(&self) -> String {
+        self.lane.provider.path(&self.request.model).into()
+    }
+
+    /// Encoded again when the API turned out to take something else meanwhile.
+    fn body(&mut self) -> Bytes {
+        let quirks = self.lane.quirks();
+        if quirks != self.quirks {
+            self.body = self.lane.provider.encode(&self.request, &quirks).into();
+            self.quirks = quirks;
+        }
+        self.body.clone()
+    }
+
+    fn tokens(&self) -> u64 {
+        self.lane.estimate_tokens(self.body.len(), self.max_output_tokens())
+    }
+
+    fn reservation(&mut self) -> &mut Reservation {
+        &mut self.reservation
+    }
+
+    fn new_attempt(&self, id: u64) -> NewAttempt {
+        NewAttempt {
+            id,
+            request_index: self.request_index,
+            phase: self.purpose.phase,
+            examples: self.examples.clone(),
+            tasks: self.purpose.tasks.clone(),
+            prompt_bound: self.prompt_bound,
+            max_output_tokens: self.max_output_tokens(),
+            reserved: self.reservation.amount(),
+            at_ms: unix_ms(),
+        }
+    }
+
+    fn learn(&self, error: &ApiError) -> bool {
+        // Another request may have learnt meanwhile what this one was sent without.
+        self.lane.learn(error) || self.lane.quirks() != self.quirks
+    }
+
+    async fn answered(&mut self, shared: &Shared, permit: Permit, answer: Answer) -> Next {
+        Next::Done(answered::answered(shared, self, permit, answer).await)
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Job, Next, Report};
+use super::{Errand, Next, Report};
 use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::retry::backoff;
 use crate::pipeline::shared::Shared;
 use crate::provider::{ApiError, FailureKind, Refusal, ResponseHeaders, classify};
+use crate::usd::Usd;
 
 /// A server that asks for a longer pause than this is not waited for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
@@ -21,7 +22,7 @@ const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
 
 pub(super) fn refused(
     shared: &Shared,
-    job: &Job,
+    job: &impl Errand,
     permit: Permit,
     headers: &ResponseHeaders,
     error: ApiError,
@@ -34,17 +35,14 @@ pub(super) fn refused(
         shared.count(|attempts| attempts.refused += 1);
     }
     match refusal {
-        Refusal::RateLimited => rate_limited(shared, &job.lane, permit, headers, rng),
+        Refusal::RateLimited => rate_limited(shared, job.lane(), permit, headers, rng),
         Refusal::ServerError => {
             let pause = headers.retry_after.unwrap_or_else(|| backoff(rng, failures));
             Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
         }
-        // Another request may have learnt meanwhile what this one was sent without.
-        Refusal::BadRequest if job.lane.learn(&error) || job.lane.quirks() != job.quirks => {
-            Next::Again
-        }
-        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if job.lane.is_proven() => {
-            tracing::warn!(request = job.request_index, %error, "the server refused a request");
+        Refusal::BadRequest if job.learn(&error) => Next::Again,
+        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if job.lane().is_proven() => {
+            tracing::warn!(request = job.request_index(), %error, "the server refused a request");
             Next::Done(Report::GaveUp(failure(error)))
         }
         _ => Next::Done(Report::Fatal(failure(error))),
@@ -97,19 +95,24 @@ pub(super) fn not_sent(
 /// The attempt may be billed, so another one needs money of its own.
 pub(super) fn unknown(
     shared: &Shared,
-    job: &mut Job,
+    job: &mut impl Errand,
     message: String,
     rng: &mut fastrand::Rng,
     failures: u32,
 ) -> Next {
     shared.count(|attempts| attempts.unconfirmed += 1);
-    let worst_case = job.reservation.amount();
-    job.reservation.take().unconfirmed();
-    match shared.ledger.reserve(worst_case) {
-        Ok(reservation) => job.reservation = reservation,
-        Err(_reached) => return Next::Done(Report::OutOfBudget),
+    let worst_case = job.reservation().amount();
+    job.reservation().take().unconfirmed();
+    if !reserve_again(shared, job, worst_case) {
+        return Next::Done(Report::OutOfBudget);
     }
-    let failure =
-        RunError::Unreachable { base_url: job.lane.base_url.clone(), message, certificate: false };
+    let base_url = job.lane().base_url.clone();
+    let failure = RunError::Unreachable { base_url, message, certificate: false };
     Next::Retry { pause: backoff(rng, failures), failure }
+}
+
+/// Sets money aside for another attempt; false when the budget does not hold it.
+pub(super) fn reserve_again(shared: &Shared, job: &mut impl Errand, worst_case: Usd) -> bool {
+    let reserved = shared.ledger.reserve(worst_case);
+    reserved.map(|reservation| *job.reservation() = reservation).is_ok()
 }

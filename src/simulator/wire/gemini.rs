@@ -35,6 +35,7 @@ impl Api for GenerateContent {
             stop: config.get("stopSequences").map(texts).unwrap_or_default(),
             strict: config.contains_key("responseJsonSchema"),
             parameters: call.body.keys().chain(config.keys()).cloned().collect(),
+            vectors: None,
         })
     }
 

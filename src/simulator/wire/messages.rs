@@ -38,6 +38,7 @@ impl Api for Messages {
             stop: call.body.get("stop_sequences").map(texts).unwrap_or_default(),
             strict: config.is_some_and(|config| config.contains_key("format")),
             parameters: parameters(call.body),
+            vectors: None,
         })
     }
 

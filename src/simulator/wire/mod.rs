@@ -1,6 +1,7 @@
 //! The APIs that the simulator speaks: requests, answers, refusals and limits in the JSON and the
 //! headers of each.
 
+mod embeddings;
 mod gemini;
 mod messages;
 mod openai;
@@ -12,9 +13,11 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::embeddings::Form;
 use super::limits::header_duration;
 use super::refusal::Refusal;
 
+pub(super) use embeddings::Embeddings;
 pub(super) use gemini::GenerateContent;
 pub(super) use messages::Messages;
 pub(super) use openai::{AzureChat, Chat, Completions};
@@ -51,6 +54,11 @@ pub(super) trait Api: fmt::Debug + Send + Sync {
         header_duration(wait)
     }
 
+    /// Whether requests count against the limits, which are those of a model for completions.
+    fn is_limited(&self) -> bool {
+        true
+    }
+
     /// Whether a refusal says in a header how long to wait.
     fn names_wait(&self) -> bool {
         true
@@ -76,6 +84,8 @@ pub(super) struct Request {
     pub(super) stop: Vec<String>,
     pub(super) strict: bool,
     pub(super) parameters: Vec<String>,
+    /// The form of the vectors, where embeddings are asked for.
+    pub(super) vectors: Option<Form>,
 }
 
 /// Output tokens when the request names no limit.
@@ -138,6 +148,9 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, &'static str> {
 impl Request {
     /// Four bytes a token, and what a chat template adds.
     pub(super) fn prompt_tokens(&self) -> u64 {
+        if self.vectors.is_some() {
+            return self.texts.iter().map(|text| tokens(text.len())).sum();
+        }
         let bytes: usize = self.texts.iter().map(String::len).sum();
         tokens(bytes) + 4 * self.texts.len() as u64 + 3
     }
@@ -187,6 +200,7 @@ pub(super) struct Answer<'a> {
     pub(super) model: &'a str,
     pub(super) text: &'a str,
     pub(super) finish: Finish,
+    pub(super) request: &'a Request,
 }
 
 /// The tokens of an answer.

@@ -40,6 +40,7 @@ fn request(call: &Call<'_>, texts: Vec<String>) -> Result<Request, &'static str>
         stop: call.body.get("stop").map(super::texts).unwrap_or_default(),
         strict: call.body.contains_key("response_format"),
         parameters: call.body.keys().cloned().collect(),
+        vectors: None,
     })
 }
 

@@ -36,6 +36,7 @@ impl Api for Responses {
             stop: Vec::new(),
             strict: call.body.get("text").is_some_and(|text| text.get("format").is_some()),
             parameters: parameters(call.body),
+            vectors: None,
         })
     }
 
