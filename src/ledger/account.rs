@@ -51,22 +51,49 @@ pub struct BudgetReached {
 /// The account of a run, shared by everybody who spends. Clones are the same account.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    account: Arc<Mutex<Totals>>,
+    account: Arc<Mutex<Account>>,
+}
+
+#[derive(Debug)]
+struct Account {
+    totals: Totals,
+    /// The most that an attempt has cost of its worst case, in thousandths; 1,000 when none cost
+    /// more. A server that adds a long prompt of its own, or does not keep to `max_tokens`, does so
+    /// every time: later attempts set aside as much more.
+    overrun_per_thousand: u128,
+}
+
+impl Account {
+    /// A worst case with what earlier attempts cost beyond theirs, rounded up.
+    fn with_overrun(&self, worst_case: Usd) -> Usd {
+        let grown = u128::from(worst_case.pico()).saturating_mul(self.overrun_per_thousand);
+        Usd::from_pico(u64::try_from(grown.div_ceil(1_000)).unwrap_or(u64::MAX))
+    }
+
+    fn learn_overrun(&mut self, worst_case: Usd, cost: Usd) {
+        let thousandfold = u128::from(cost.pico()).saturating_mul(1_000);
+        if !worst_case.is_zero() {
+            let factor = thousandfold.div_ceil(u128::from(worst_case.pico()));
+            self.overrun_per_thousand = self.overrun_per_thousand.max(factor);
+        }
+    }
 }
 
 impl Ledger {
     /// Opens an account with what earlier sessions of the run spent and could not confirm.
     pub fn open(budget: Option<Usd>, spent: Usd, unconfirmed: Usd) -> Self {
         let totals = Totals { budget, spent, unconfirmed, ..Totals::default() };
-        Self { account: Arc::new(Mutex::new(totals)) }
+        let account = Account { totals, overrun_per_thousand: 1_000 };
+        Self { account: Arc::new(Mutex::new(account)) }
     }
 
     /// What the account holds now.
     pub fn totals(&self) -> Totals {
-        *self.lock()
+        self.lock().totals
     }
 
-    /// Sets aside the worst-case cost of an attempt.
+    /// Sets aside the worst-case cost of an attempt; more, when attempts of this session have cost
+    /// more than theirs.
     ///
     /// # Errors
     /// [`BudgetReached`] when the budget does not hold it beside what is earmarked; nothing changes
@@ -107,12 +134,13 @@ impl Ledger {
     /// the money goes. Returns how many of them are kept back.
     pub fn split_earmark(&self, earmark: Usd, parts: &[Usd]) -> usize {
         let mut account = self.lock();
-        account.earmarked = account.earmarked.saturating_sub(earmark);
+        let totals = &mut account.totals;
+        totals.earmarked = totals.earmarked.saturating_sub(earmark);
         for (kept, part) in parts.iter().enumerate() {
-            if *part > account.free() {
+            if *part > totals.free() {
                 return kept;
             }
-            account.earmarked = account.earmarked.saturating_add(*part);
+            totals.earmarked = totals.earmarked.saturating_add(*part);
         }
         parts.len()
     }
@@ -131,22 +159,23 @@ impl Ledger {
         earmark: Usd,
     ) -> Result<Reservation, BudgetReached> {
         let mut account = self.lock();
-        let mut after = *account;
+        let amount = account.with_overrun(worst_case);
+        let mut after = account.totals;
         after.earmarked = after.earmarked.saturating_sub(released);
-        let (left, needed) = (after.free(), worst_case.saturating_add(earmark));
+        let (left, needed) = (after.free(), amount.saturating_add(earmark));
         if needed > left {
             return Err(BudgetReached { needed, left });
         }
-        after.reserved = after.reserved.saturating_add(worst_case);
+        after.reserved = after.reserved.saturating_add(amount);
         after.earmarked = after.earmarked.saturating_add(earmark);
-        *account = after;
+        account.totals = after;
         drop(account);
-        Ok(Reservation { ledger: self.clone(), amount: worst_case, sent: false })
+        Ok(Reservation { ledger: self.clone(), worst_case, amount, sent: false })
     }
 
     /// No code between lock and unlock can panic half-way through a change, so a poisoned lock
     /// still guards a sound account.
-    fn lock(&self) -> MutexGuard<'_, Totals> {
+    fn lock(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -163,12 +192,18 @@ impl Ledger {
 #[must_use = "a reservation that is dropped is given back or counted as unconfirmed"]
 pub struct Reservation {
     ledger: Ledger,
+    worst_case: Usd,
     amount: Usd,
     sent: bool,
 }
 
 impl Reservation {
-    /// The worst-case cost set aside.
+    /// The worst-case cost that was asked for, to ask for it again.
+    pub fn worst_case(&self) -> Usd {
+        self.worst_case
+    }
+
+    /// The money set aside.
     pub fn amount(&self) -> Usd {
         self.amount
     }
@@ -186,14 +221,15 @@ impl Reservation {
     /// Moves the money out, leaving an empty reservation behind.
     pub fn take(&mut self) -> Self {
         let amount = std::mem::take(&mut self.amount);
-        Self { ledger: self.ledger.clone(), amount, sent: self.sent }
+        Self { ledger: self.ledger.clone(), worst_case: self.worst_case, amount, sent: self.sent }
     }
 
     /// The attempt was answered and cost this much.
     pub fn settle(mut self, cost: Usd) {
         let mut account = self.ledger.lock();
-        Ledger::take_back(&mut account, self.amount);
-        account.spent = account.spent.saturating_add(cost);
+        Ledger::take_back(&mut account.totals, self.amount);
+        account.totals.spent = account.totals.spent.saturating_add(cost);
+        account.learn_overrun(self.worst_case, cost);
         drop(account);
         self.close();
     }
@@ -215,9 +251,10 @@ impl Drop for Reservation {
             return;
         }
         let mut account = self.ledger.lock();
-        Ledger::take_back(&mut account, self.amount);
+        let totals = &mut account.totals;
+        Ledger::take_back(totals, self.amount);
         if self.sent {
-            account.unconfirmed = account.unconfirmed.saturating_add(self.amount);
+            totals.unconfirmed = totals.unconfirmed.saturating_add(self.amount);
         }
     }
 }

@@ -46,6 +46,19 @@ fn how_an_attempt_ends_decides_what_it_costs() {
 }
 
 #[test]
+fn a_server_that_bills_more_than_the_bound_is_believed_from_then_on() {
+    let ledger = ledger(1_000);
+    ledger.reserve(usd(100)).unwrap().settle(usd(251));
+    let second = ledger.reserve(usd(100)).unwrap();
+    assert_eq!((second.worst_case(), second.amount()), (usd(100), usd(251)));
+    // The next one does not fit: 1,000 - 251 - 251 leave 498, and it might cost 500.
+    let refused = ledger.reserve(usd(199)).unwrap_err();
+    assert_eq!(refused, BudgetReached { needed: usd(500), left: usd(498) });
+    second.settle(usd(10));
+    assert_eq!(ledger.reserve(usd(100)).unwrap().amount(), usd(251));
+}
+
+#[test]
 fn a_bill_above_the_bound_is_recorded_and_ends_the_spending() {
     let ledger = ledger(100);
     ledger.reserve(usd(50)).unwrap().settle(usd(120));
