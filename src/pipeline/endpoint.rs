@@ -9,8 +9,9 @@ use crate::provider::{HttpClient, HttpSettings, Provider, Quirks};
 use crate::simulator::{Simulator, SimulatorSettings};
 use crate::usd::Usd;
 
-/// The largest response body that is read, in bytes: far beyond any completion.
-const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// The largest response body that is read, in bytes: 64 for each of the 128,000 output tokens that
+/// the longest answers of today's models have.
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where the requests of a phase go.
 pub(super) struct Endpoint {

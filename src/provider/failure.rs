@@ -88,6 +88,20 @@ impl Failure {
         }
     }
 
+    /// A status that is neither an answer nor a refusal.
+    pub(super) fn no_answer(status: u16) -> Self {
+        let message = format!("the server sent status {status} in place of an answer");
+        Self { kind: FailureKind::Connection, message, may_have_been_sent: true }
+    }
+
+    /// Bodies that are longer than `limit` bytes together.
+    pub(super) fn too_large_together(limit: usize) -> Self {
+        let message = format!(
+            "the bodies under way are longer than {limit} bytes; the connection was closed"
+        );
+        Self { kind: FailureKind::TooLarge, message, may_have_been_sent: true }
+    }
+
     /// A body longer than `limit` bytes.
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("the body is longer than {limit} bytes; the connection was closed");

@@ -14,11 +14,9 @@ use super::base_url::{BaseUrl, BaseUrlError};
 use super::error::ApiError;
 use super::failure::{Failure, FailureKind};
 use super::headers::ResponseHeaders;
+use super::intake::{Intake, beginning};
 use super::key::ApiKey;
 use super::outcome::Outcome;
-
-/// How much of a refusal's body is read, in bytes: enough for any message.
-const REFUSAL_BYTES: usize = 64 * 1024;
 
 /// Requests a client carries at most over its single HTTP/2 connection. Servers allow 100 streams
 /// and let further ones wait without a word.
@@ -102,7 +100,7 @@ pub struct HttpClient {
     query: Option<(&'static str, String)>,
     limits: &'static [LimitHeaders],
     api_key: Option<ApiKey>,
-    max_body_bytes: usize,
+    intake: Intake,
     lanes: Vec<Lane>,
 }
 
@@ -139,8 +137,8 @@ impl HttpClient {
         let headers = fixed_headers(&settings)?;
         let query = version(&settings, VersionPlace::Query);
         let HttpSettings { access, api_key, max_body_bytes, .. } = settings;
-        let limits = access.limits;
-        Ok(Self { base_url, headers, query, limits, api_key, max_body_bytes, lanes })
+        let (limits, intake) = (access.limits, Intake::new(max_body_bytes));
+        Ok(Self { base_url, headers, query, limits, api_key, intake, lanes })
     }
 
     /// Posts a JSON `body` to `path` below the base URL and waits for the whole answer.
@@ -163,9 +161,17 @@ impl HttpClient {
         let headers = ResponseHeaders::read(response.headers(), self.limits, now, key);
         if response.status().is_success() {
             self.answer(response, headers).await
+        } else if response.status().is_informational() {
+            // 101, which nobody asked for: no refusal, so that nothing says that it is free.
+            Failure::no_answer(response.status().as_u16()).into()
         } else {
             self.refusal(response, headers).await
         }
+    }
+
+    /// `text` without the key, should a server have sent it.
+    pub fn scrub(&self, text: &str) -> String {
+        self.api_key.as_ref().map_or_else(|| text.to_owned(), |key| key.scrub(text))
     }
 
     /// A place in the lane with the fewest requests, so that no HTTP/2 connection runs out of
@@ -212,22 +218,10 @@ impl HttpClient {
 
     async fn answer(&self, mut response: Response, headers: ResponseHeaders) -> Outcome {
         let status = response.status().as_u16();
-        let limit = self.max_body_bytes;
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) > limit => {
-                    return Failure::too_large(limit).into();
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => return Failure::of(error, self.api_key.as_ref()).into(),
-            }
+        match self.intake.read(&mut response, self.api_key.as_ref()).await {
+            Ok(body) => Outcome::Answered { status, headers, body },
+            Err(failure) => failure.into(),
         }
-        if let Some(key) = &self.api_key {
-            body = key.scrub_bytes(body);
-        }
-        Outcome::Answered { status, headers, body }
     }
 
     async fn refusal(&self, mut response: Response, mut headers: ResponseHeaders) -> Outcome {
@@ -248,18 +242,6 @@ impl HttpClient {
         let target = target.as_deref().unwrap_or("an address it does not name");
         format!("the server redirects to {target}, which is not followed: the key is not sent on")
     }
-}
-
-/// The first bytes of a refusal's body. Whatever ends it early, the status stands.
-async fn beginning(response: &mut Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < REFUSAL_BYTES
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(REFUSAL_BYTES);
-    body
 }
 
 impl Lane {

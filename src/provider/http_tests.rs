@@ -103,7 +103,7 @@ async fn a_whole_answer_arrives_raw_and_the_request_is_as_promised() {
     let (outcome, request) =
         Server::answering(response("200 OK", headers, "not { json")).post().await;
     let Outcome::Answered { status: 200, headers, body } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(body, b"not { json");
+    assert_eq!(body, &b"not { json"[..]);
     assert_eq!(headers.request_id.as_deref(), Some("req_1"));
     assert_eq!(headers.content_type.as_deref(), Some("application/json"));
     let request = request.to_ascii_lowercase();
@@ -318,7 +318,7 @@ async fn the_key_is_in_no_text_even_when_the_server_echoes_it() {
             format!("x-request-id: {KEY}\r\ncontent-type: {KEY}\r\nlocation: http://{KEY}/\r\n");
         let (outcome, _) = Server::answering(response(status, &headers, &echo)).post().await;
         if let Outcome::Answered { body, .. } = &outcome {
-            assert_eq!(body, b"{\"error\": \"you sent Bearer (redacted)\"}");
+            assert_eq!(body, &b"{\"error\": \"you sent Bearer (redacted)\"}"[..]);
         }
         let shown = format!("{outcome:?}");
         assert!(!shown.contains(KEY), "{shown}");

@@ -19,6 +19,7 @@ mod failure;
 mod gemini;
 mod headers;
 mod http;
+mod intake;
 mod json;
 mod key;
 mod lenient;

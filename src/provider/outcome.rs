@@ -1,5 +1,7 @@
 //! How an attempt ended.
 
+use bytes::Bytes;
+
 use super::error::ApiError;
 use super::failure::{Failure, FailureKind};
 use super::headers::ResponseHeaders;
@@ -15,7 +17,7 @@ pub enum Outcome {
         /// What the headers say.
         headers: ResponseHeaders,
         /// The raw body after decompression. The key, should the server echo it, is redacted.
-        body: Vec<u8>,
+        body: Bytes,
     },
     /// Any other status: no charge. The status decides, even when the body broke off.
     Refused {

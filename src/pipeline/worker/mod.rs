@@ -78,7 +78,7 @@ pub(super) struct Arrived {
     pub(super) seq: u64,
     pub(super) items: Vec<Item>,
     /// Why the body is no completion, if it is none.
-    pub(super) unreadable: Option<String>,
+    pub(super) unreadable: Option<RunError>,
 }
 
 /// How a job ended.
@@ -154,7 +154,7 @@ async fn attempt(
     match job.lane().client.post(&path, body, &request_id).await {
         Outcome::Answered { status, headers, body } => {
             job.lane().note_limits(&headers);
-            let answer = Answer { attempt_id, status, body: body.into(), sent_at };
+            let answer = Answer { attempt_id, status, body, sent_at };
             job.answered(shared, permit, answer).await
         }
         Outcome::Refused { status, headers, error } => {
@@ -169,9 +169,9 @@ async fn attempt(
             shared.end_refused(attempt_id, None, message.clone()).await;
             not_sent(shared, job.lane(), message, kind, rng, failures)
         }
-        Outcome::Unknown { message, .. } => {
+        Outcome::Unknown { message, kind } => {
             shared.end_unconfirmed(attempt_id, message.clone()).await;
-            unknown(shared, job, message, rng, failures)
+            unknown(shared, job, message, kind, rng, failures)
         }
     }
 }

@@ -97,17 +97,22 @@ pub(super) fn unknown(
     shared: &Shared,
     job: &mut impl Errand,
     message: String,
+    kind: FailureKind,
     rng: &mut fastrand::Rng,
     failures: u32,
 ) -> Next {
     shared.count(|attempts| attempts.unconfirmed += 1);
-    let worst_case = job.reservation().amount();
+    let worst_case = job.reservation().worst_case();
     job.reservation().take().unconfirmed();
+    let base_url = job.lane().base_url.clone();
+    let failure = RunError::Unreachable { base_url, message, certificate: false };
+    if kind == FailureKind::TooLarge {
+        // The next answer would be as long, and is paid for as well.
+        return Next::Done(Report::GaveUp(failure));
+    }
     if !reserve_again(shared, job, worst_case) {
         return Next::Done(Report::OutOfBudget);
     }
-    let base_url = job.lane().base_url.clone();
-    let failure = RunError::Unreachable { base_url, message, certificate: false };
     Next::Retry { pause: backoff(rng, failures), failure }
 }
 
