@@ -1,6 +1,5 @@
 //! The API key: one type that never prints itself.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -66,23 +65,41 @@ impl ApiKey {
         Ok(Self(SecretString::from(key)))
     }
 
-    /// `text` with every occurrence of the key replaced by `(redacted)`.
+    /// `text` with every occurrence of the key replaced by `(redacted)`, in capitals or small letters,
+    /// escaped as in JSON or not.
     ///
     /// Keys under eight bytes stay: they are placeholders such as `EMPTY`, not secrets.
     pub fn scrub(&self, text: &str) -> String {
-        let mut clean = text.to_owned();
-        for needle in self.needles() {
-            if clean.contains(needle.as_ref()) {
-                clean = clean.replace(needle.as_ref(), REDACTED);
-            }
-        }
-        clean
+        let clean = self.replaced(text.as_bytes(), Case::Any);
+        clean.map_or_else(|| text.to_owned(), |clean| String::from_utf8_lossy(&clean).into_owned())
     }
 
-    /// [`scrub`](Self::scrub) for a body that may not be UTF-8. The usual body, without the key, is
-    /// handed back as it is.
+    /// [`scrub`](Self::scrub) for a body, which may not be UTF-8, and in which only the key's own
+    /// letters count. The usual body, without the key, is handed back as it is.
     pub(super) fn scrub_bytes(&self, body: Vec<u8>) -> Vec<u8> {
-        self.needles().fold(body, |body, needle| replace_bytes(body, needle.as_bytes()))
+        self.replaced(&body, Case::Own).unwrap_or(body)
+    }
+
+    /// `text` without the key; `None` when it is not in there.
+    fn replaced(&self, text: &[u8], case: Case) -> Option<Vec<u8>> {
+        let key = self.0.expose_secret().as_bytes();
+        let first = key.first().filter(|_| key.len() >= MIN_SCRUBBED_BYTES)?;
+        let (mut clean, mut copied, mut at) = (Vec::new(), 0, 0);
+        while let Some(byte) = text.get(at) {
+            // Nearly every place differs in its first byte, which is cheaper to see than the whole.
+            let may_begin = *byte == b'\\' || byte.eq_ignore_ascii_case(first);
+            let spelled = if may_begin { spelled(text.get(at..)?, key, case) } else { None };
+            let Some(length) = spelled else {
+                at += 1;
+                continue;
+            };
+            clean.extend_from_slice(text.get(copied..at)?);
+            clean.extend_from_slice(REDACTED.as_bytes());
+            at += length;
+            copied = at;
+        }
+        clean.extend_from_slice(text.get(copied..)?);
+        (copied > 0).then_some(clean)
     }
 
     /// The header that carries the key, its value marked sensitive.
@@ -96,36 +113,44 @@ impl ApiKey {
         value.set_sensitive(true);
         (name, value)
     }
-
-    /// The key as it may stand in text: itself, and with `\/` as some JSON writers escape `/`.
-    fn needles(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let key = self.0.expose_secret();
-        let secret = key.len() >= MIN_SCRUBBED_BYTES;
-        let escaped = key.contains('/').then(|| Cow::Owned(key.replace('/', "\\/")));
-        std::iter::once(Cow::Borrowed(key)).chain(escaped).filter(move |_| secret)
-    }
 }
 
-/// `body` with every `needle` (not empty) replaced by `(redacted)`.
-fn replace_bytes(body: Vec<u8>, needle: &[u8]) -> Vec<u8> {
-    // Nearly every window differs in its first byte, which is cheaper to see than the whole.
-    let is_match = |window: &[u8]| window.first() == needle.first() && window == needle;
-    let find = |haystack: &[u8]| haystack.windows(needle.len()).position(is_match);
-    let Some(mut at) = find(&body) else { return body };
-    let mut clean = Vec::with_capacity(body.len());
-    let mut rest = body.as_slice();
-    loop {
-        let (before, after) = rest.split_at(at);
-        clean.extend_from_slice(before);
-        clean.extend_from_slice(REDACTED.as_bytes());
-        rest = after.get(needle.len()..).unwrap_or_default();
-        match find(rest) {
-            Some(next) => at = next,
-            None => break,
-        }
+/// Whether capitals and small letters are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Own,
+    Any,
+}
+
+/// Backslashes before one character, at most: JSON inside JSON inside JSON.
+const MAX_BACKSLASHES: usize = 8;
+
+/// The length of `key` at the start of `text`, each of its characters as it is, behind backslashes
+/// (`\/`), or as `\u0061`: a server could escape it so that it appears only when the text is read.
+fn spelled(text: &[u8], key: &[u8], case: Case) -> Option<usize> {
+    let same = |a: u8, b: u8| a == b || (case == Case::Any && a.eq_ignore_ascii_case(&b));
+    let mut at = 0;
+    for wanted in key {
+        let slashes =
+            text.iter().skip(at).take(MAX_BACKSLASHES).take_while(|b| **b == b'\\').count();
+        let rest = text.get(at + slashes..)?;
+        let escaped = if slashes > 0 { code_unit(rest) } else { None };
+        at += slashes;
+        at += match (escaped, rest.first()) {
+            (Some(byte), _) if same(byte, *wanted) => 5,
+            _ if *wanted == b'\\' && slashes > 0 => 0,
+            (_, Some(byte)) if same(*byte, *wanted) => 1,
+            _ => return None,
+        };
     }
-    clean.extend_from_slice(rest);
-    clean
+    Some(at)
+}
+
+/// The ASCII character of `u0061` at the start of `text`.
+fn code_unit(text: &[u8]) -> Option<u8> {
+    let digits = std::str::from_utf8(text.strip_prefix(b"u00")?.get(..2)?).ok()?;
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(())?;
+    u8::from_str_radix(digits, 16).ok()
 }
 
 impl fmt::Debug for ApiKey {
@@ -190,6 +215,24 @@ mod tests {
             key.scrub_bytes(b"\xffsk/test+0123sk/test+0123".to_vec()),
             b"\xff(redacted)(redacted)"
         );
+    }
+
+    #[test]
+    fn a_key_in_escapes_is_found() {
+        let key = key("sk/te\\st+0");
+        let unit = |c: char| format!("\\u{:04x}", u32::from(c));
+        let once: String = "sk/te\\st+0".chars().map(unit).collect();
+        let twice = once.replace('\\', "\\\\");
+        let mixed = r"s\u006B/te\\st+\u0030";
+        for spelling in [&once, &twice, mixed, r"sk\/te\\st\+0", r"sk/te\st+0"] {
+            let body = format!("{{\"a\":\"\\n{spelling}!\"}}");
+            let clean = key.scrub_bytes(body.into_bytes());
+            assert_eq!(String::from_utf8(clean).unwrap(), r#"{"a":"\n(redacted)!"}"#, "{spelling}");
+        }
+        assert_eq!(key.scrub(r"http://SK/TE\ST+0.example"), "http://(redacted).example");
+        assert_eq!(key.scrub_bytes(b"SK/te\\st+0".into()), b"SK/te\\st+0");
+        let backslashes = "\\".repeat(100_000);
+        assert_eq!(key.scrub(&backslashes), backslashes);
     }
 
     #[test]
