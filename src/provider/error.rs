@@ -60,7 +60,8 @@ impl ApiError {
             let places = [error.filter(|error| error.is_object()), Some(outer)];
             // Only one level counts: Anthropic's outer `type` is the word "error".
             let value = places.into_iter().flatten().next()?.get(name)?;
-            scalar_text(value).map(|text| presentable(&text, key))
+            let text = scalar_text(value).map(|text| presentable(&text, key));
+            text.filter(|text| !text.is_empty())
         };
         Some(Self {
             status,
