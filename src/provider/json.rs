@@ -6,7 +6,7 @@ use serde_json::Value;
 ///
 /// Invalid UTF-8 is replaced, a byte order mark is dropped. When the strict reader fails, the
 /// faults of common writers are mended first: half a surrogate pair (`"\ud83d"`, a cut emoji),
-/// `NaN` and `Infinity` (Python), raw control characters inside strings.
+/// `NaN` and `Infinity` (Python), numbers beyond any (`1e999`), raw control characters inside strings.
 pub(super) fn parse_json(body: &[u8]) -> Option<Value> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -32,17 +32,47 @@ fn mended(text: &str) -> String {
             }
             '\\' if in_string => after = mend_escape(after, &mut out),
             c if in_string && c < ' ' => push_unit(u32::from(c), &mut out),
-            '-' | 'N' | 'I' if !in_string => match strip_non_number(rest) {
+            '-' | 'N' | 'I' | '0'..='9' if !in_string => match strip_non_number(rest) {
                 Some(behind) => {
                     out.push_str("null");
                     after = behind;
                 }
-                None => out.push(c),
+                None => after = copy_number(rest, &mut out),
             },
             _ => out.push(c),
         }
         rest = after;
     }
+}
+
+/// Writes the number, or else the character, at the start of `text`; returns what follows it.
+fn copy_number<'a>(text: &'a str, out: &mut String) -> &'a str {
+    let is_part = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let (number, after) = text.split_at_checked(end.max(first)).unwrap_or((text, ""));
+    let is_beyond = number.parse::<f64>().is_ok_and(f64::is_infinite);
+    out.push_str(if is_beyond { "null" } else { number });
+    after
+}
+
+/// The most brackets, commas and colons outside strings in a reply. A completion is a few long
+/// strings, and each of these may become a value of a tree, which takes a hundred times their room.
+const MAX_STRUCTURE: usize = 100_000;
+
+/// Whether `body` has few enough parts to be a reply, so that reading it takes about its own room.
+pub(super) fn is_simple(body: &[u8]) -> bool {
+    let (mut structure, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' | b',' | b':' if !in_string => structure += 1,
+            _ => {}
+        }
+    }
+    structure <= MAX_STRUCTURE
 }
 
 /// What follows a `NaN` or `Infinity` at the start of `text`.
@@ -106,6 +136,10 @@ mod tests {
     #[test]
     fn faults_of_common_writers_are_mended() {
         for (body, expected) in [
+            (
+                r#"{"a": 1e999, "b": [-1E+400, 1.5, 2e3, -7]}"#,
+                json!({"a": null, "b": [null, 1.5, 2e3, -7]}),
+            ),
             (r#"{"a": NaN, "b": [-Infinity, Infinity]}"#, json!({"a": null, "b": [null, null]})),
             (
                 r#"{"a": "NaN -Infinity \" NaN", "b": NaN}"#,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::DecodeError;
 use super::error::ApiError;
 use super::excerpt::{shorten, visible_text};
-use super::json::parse_json;
+use super::json::{is_simple, parse_json};
 use super::lenient::{FromAny, Lenient};
 use crate::chat::{Completion, TokenUsage};
 
@@ -22,6 +22,9 @@ pub(super) trait Reply: FromAny {
 /// A reply without faults is read straight into the structs; any other goes the long way through
 /// the reader that mends faults and keeps the last of repeated keys.
 pub(super) fn decode<R: Reply>(body: &[u8]) -> Result<Completion, DecodeError> {
+    if !is_simple(body) {
+        return Err(DecodeError::NoChoices);
+    }
     if let Ok(Some(completion)) = serde_json::from_slice(body).map(completion_of::<R>) {
         return Ok(completion);
     }

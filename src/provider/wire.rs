@@ -251,6 +251,21 @@ mod tests {
         assert_eq!(decode(&second).finish_reason, FinishReason::Other("3".to_owned()));
     }
 
+    /// Their trees would take gigabytes.
+    #[test]
+    fn replies_of_millions_of_parts_are_not_read() {
+        let parts = "0,".repeat(2_000_000);
+        for body in [
+            format!("{{\"choices\":[{{\"message\":{{\"content\":[{parts}0]}}}}]}}"),
+            format!("{{\"choices\":[{{\"finish_reason\":[{parts}0]}}]}}"),
+            format!("{{\"a\":[{parts}]"),
+        ] {
+            assert_eq!(decode_reply(body.as_bytes()), Err(DecodeError::NoChoices));
+        }
+        let text = format!("{{\"choices\":[{{\"text\":\"\\\"{parts}\"}}]}}");
+        assert_eq!(decode_reply(text.as_bytes()).unwrap().text.len(), parts.len() + 1);
+    }
+
     #[test]
     fn a_repeated_key_does_not_lose_the_answer() {
         let body = br#"{"choices": [], "choices": [{"text": "kept", "text": "last"}]}"#;
