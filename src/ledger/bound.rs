@@ -12,6 +12,9 @@ const SERVER_PROMPT_TOKENS: u64 = 256;
 /// Reported usage beyond this many times the bound is taken for an error of the server.
 const PLAUSIBLE_FACTOR: u64 = 4;
 
+/// Bytes of text in one token, at most: the longest tokens in use are runs of 128 spaces.
+const LONGEST_TOKEN_BYTES: u64 = 128;
+
 /// An upper bound on the prompt tokens of a request, from the size of its JSON body in bytes.
 ///
 /// No tokenizer in use makes more tokens than its text has bytes, and the body holds every text of
@@ -45,6 +48,18 @@ pub fn is_plausible(usage: &TokenUsage, prompt_bound: u64, max_output_tokens: u6
         && usage.output <= max_output_tokens.saturating_mul(PLAUSIBLE_FACTOR)
 }
 
+/// Whether reported usage can be all of it, given the bound on the prompt that was sent and the bytes
+/// of the text that came back.
+///
+/// A server that reports 1 token for a page has not counted, and what it bills is unknown: the
+/// request then counts at its worst case.
+pub fn is_enough(usage: &TokenUsage, prompt_bound: u64, text_bytes: usize) -> bool {
+    let sent = prompt_bound.saturating_sub(SERVER_PROMPT_TOKENS);
+    let text_bytes = u64::try_from(text_bytes).unwrap_or(u64::MAX);
+    usage.prompt_total().saturating_mul(LONGEST_TOKEN_BYTES) >= sent
+        && usage.output.saturating_mul(LONGEST_TOKEN_BYTES) >= text_bytes
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -73,6 +88,18 @@ mod tests {
         assert!(is_plausible(&usage(110, 60), 100, 50));
         assert!(!is_plausible(&usage(u64::MAX, 1), 100, 50));
         assert!(!is_plausible(&usage(1, 1 << 63), 100, 50));
+    }
+
+    #[test]
+    fn a_counter_that_does_not_count_is_not_believed() {
+        let usage = |input, output| TokenUsage { input, output, ..TokenUsage::default() };
+        let bound = prompt_token_bound(12_800);
+        assert!(is_enough(&usage(100, 10), bound, 1_280));
+        assert!(!is_enough(&usage(99, 10), bound, 1_280));
+        assert!(!is_enough(&usage(100, 9), bound, 1_280));
+        assert!(!is_enough(&usage(0, 1), bound, 1));
+        let cached = TokenUsage { cached_input: 100, output: 1, ..TokenUsage::default() };
+        assert!(is_enough(&cached, bound, 1));
     }
 
     proptest! {

@@ -21,7 +21,7 @@ mod price;
 mod table;
 
 pub use account::{BudgetReached, Ledger, Reservation, Totals};
-pub use bound::{cost_of, is_plausible, prompt_token_bound};
+pub use bound::{cost_of, is_enough, is_plausible, prompt_token_bound};
 pub use compare::{Comparison, Difference, compare};
 pub use facts::ModelFacts;
 pub use price::{LongContext, Price, PriceError, Rates, per_million};

@@ -3,6 +3,7 @@
 //! The bundled table is a subset of facts from LiteLLM 1.109.1 (MIT licence), November 2026. Users
 //! may pass LiteLLM's own, newer `model_prices_and_context_window.json` instead.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -15,6 +16,16 @@ use crate::usd::Usd;
 const BUNDLED: &str = include_str!("model_prices.json");
 /// Where and when the bundled facts come from.
 const BUNDLED_SOURCE: &str = "the bundled price table (LiteLLM 1.109.1, November 2026)";
+
+/// The largest price file; LiteLLM's own has 2 MB.
+const MAX_FILE_BYTES: u64 = 64_000_000;
+
+/// The file, or enough of it to tell that it is too large.
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// An entry of the table: who serves the model, and through which kind of API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +55,12 @@ pub enum PriceTableError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The file is no price table.
+    #[error("the price file {} is larger than 64 MB: is it the right file?", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is not a JSON object of models.
     #[error("the price file {} is not LiteLLM's format (a JSON object, one key a model): {message}", path.display())]
@@ -100,9 +117,16 @@ impl PriceTable {
     /// # Errors
     /// [`PriceTableError::Read`] or [`PriceTableError::Format`].
     pub fn from_file(path: &Path) -> Result<Self, PriceTableError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PriceTableError::Read { path: path.to_owned(), source })?;
-        Self::from_json(&text, &path.display().to_string()).map_err(|error| {
+        let not_read =
+            |source| PriceTableError::Read { path: path.to_owned(), source };
+        let bytes = read_bytes(path).map_err(not_read)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(PriceTableError::TooLarge { path: path.to_owned() });
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|error| not_read(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        Self::from_json(text, &path.display().to_string()).map_err(|error| {
             PriceTableError::Format { path: path.to_owned(), message: error.to_string() }
         })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::ConfigError;
-use crate::provider::{ApiError, EmbeddingsError, HttpError};
+use crate::provider::{ApiError, EmbeddingsError, HttpError, Refusal, classify};
 use crate::store::StoreError;
 
 /// Why a run could not begin or go on. Whatever was paid for is in the journal.
@@ -167,6 +167,14 @@ impl RunError {
             }
             Self::Http(_) | Self::Simulator(_) => "",
         }
+    }
+
+    /// Whether the server says that no other request would fare better: a key, a model or an account
+    /// is wrong.
+    pub(super) fn is_final(&self) -> bool {
+        use Refusal::{BadKey, Forbidden, NotFound, QuotaExhausted};
+        let Self::Refused { error, .. } = self else { return false };
+        matches!(classify(error), BadKey | Forbidden | NotFound | QuotaExhausted)
     }
 
     /// Whether the command or the configuration is at fault, rather than the world.

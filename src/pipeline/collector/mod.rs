@@ -286,11 +286,11 @@ impl Collector {
         self.streaks.gave_up = 0;
         match &arrived.unreadable {
             None => self.streaks.unreadable = 0,
-            Some(message) => {
+            Some(error) => {
                 self.streaks.unreadable += 1;
-                if !lane.is_proven() || self.streaks.unreadable >= UNREADABLE_LIMIT {
-                    let (base_url, message) = (lane.base_url.clone(), message.clone());
-                    self.stop_with(Stop::failed(RunError::Unreadable { base_url, message }));
+                let too_many = self.streaks.unreadable >= UNREADABLE_LIMIT;
+                if !lane.is_proven() || too_many || error.is_final() {
+                    self.stop_with(Stop::failed(error.clone()));
                 }
             }
         }

@@ -2,10 +2,13 @@
 
 use super::{Answer, Arrived, Job, Report};
 use crate::chat::{Completion, TokenUsage};
-use crate::ledger::{Price, cost_of, is_plausible};
+use crate::ledger::{Price, cost_of, is_enough, is_plausible};
 use crate::limit::Permit;
+use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Asked, REASON_LESS, read_body};
+use crate::pipeline::lane::Lane;
 use crate::pipeline::shared::Shared;
+use crate::provider::{ApiError, DecodeError, classify};
 use crate::store::{AttemptEnd, NewResponse, unix_ms};
 
 pub(super) async fn answered(
@@ -48,8 +51,24 @@ pub(super) async fn answered(
         );
     }
     settle(shared, job, permit, attempt_id, completion).await;
-    let unreadable = decoded.err().map(|error| error.to_string());
+    let unreadable = decoded.err().map(|error| unreadable(&job.lane, error));
     Report::Arrived(Arrived { seq, items, unreadable })
+}
+
+/// What a 2xx body without a completion means. Its excerpt leaves characters out, so that a key may
+/// appear in it that was not in the body.
+fn unreadable(lane: &Lane, error: DecodeError) -> RunError {
+    match error {
+        DecodeError::ErrorObject(error) => {
+            let hint = classify(&error).hint();
+            let message = lane.client.scrub(&error.message);
+            RunError::Refused { error: ApiError { message, ..error }, hint }
+        }
+        error => {
+            let message = lane.client.scrub(&error.to_string());
+            RunError::Unreadable { base_url: lane.base_url.clone(), message }
+        }
+    }
 }
 
 /// Turns the reservation into the reported cost, or into an unconfirmed one when the report cannot
@@ -88,23 +107,28 @@ pub(in crate::pipeline) fn settlement(
     match completion {
         None => AttemptEnd::Unconfirmed { message: "the body is not a completion".to_owned() },
         Some(completion) => {
-            settlement_of(price, prompt_bound, max_output_tokens, completion.usage.as_ref())
+            let (usage, text) = (completion.usage.as_ref(), &completion.text);
+            settlement_of(price, prompt_bound, max_output_tokens, usage, text.len())
         }
     }
 }
 
-/// What an answered attempt costs, from the usage that it reports.
+/// What an answered attempt costs, from the usage that it reports and the bytes of its text.
 pub(super) fn settlement_of(
     price: &Price,
     prompt_bound: u64,
     max_output_tokens: u64,
     usage: Option<&TokenUsage>,
+    text_bytes: usize,
 ) -> AttemptEnd {
     let unconfirmed = |message: &str| AttemptEnd::Unconfirmed { message: message.to_owned() };
     match usage {
         None => unconfirmed("the response has no usable usage"),
         Some(usage) if !is_plausible(usage, prompt_bound, max_output_tokens) => {
             unconfirmed("the reported usage is far beyond what the request allows")
+        }
+        Some(usage) if !is_enough(usage, prompt_bound, text_bytes) => {
+            unconfirmed("the reported usage is less than the texts can have")
         }
         Some(usage) => AttemptEnd::Answered { cost: cost_of(price, usage), usage: *usage },
     }

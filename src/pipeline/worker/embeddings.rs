@@ -88,7 +88,8 @@ impl Errand for EmbeddingJob {
     /// were paid for all the same, and are asked for again.
     async fn answered(&mut self, shared: &Shared, permit: Permit, answer: Answer) -> Next {
         let reply = self.api.decode(&answer.body, self.texts.len(), self.dimensions);
-        let end = settlement_of(&self.lane.price, self.prompt_bound, 0, reply.usage.as_ref());
+        let usage = reply.usage.as_ref();
+        let end = settlement_of(&self.lane.price, self.prompt_bound, 0, usage, 0);
         let embeddings = reply.embeddings.as_ref().ok().into_iter().flatten().cloned();
         let keys = self.texts.iter().map(|text| self.key(text));
         let batch = EmbeddingBatch {
@@ -100,7 +101,7 @@ impl Errand for EmbeddingJob {
         if let Err(error) = shared.journal.embed(batch).await {
             return Next::Done(Report::Fatal(error.into()));
         }
-        let worst_case = self.reservation.amount();
+        let worst_case = self.reservation.worst_case();
         self.settle(shared, permit, &end);
         self.lane.note_success();
         match reply.embeddings {
