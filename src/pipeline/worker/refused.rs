@@ -17,6 +17,8 @@ use crate::usd::Usd;
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// The first pause after a 429 that names none.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// No pause after a 429 is shorter, whatever the server names.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// No pause of our own choice after a 429 is longer.
 const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
 
@@ -38,7 +40,10 @@ pub(super) fn refused(
         Refusal::RateLimited => rate_limited(shared, job.lane(), permit, headers, rng),
         Refusal::ServerError => {
             let pause = headers.retry_after.unwrap_or_else(|| backoff(rng, failures));
-            Next::Retry { pause: pause.min(LONGEST_PAUSE), failure: failure(error) }
+            if pause > LONGEST_PAUSE {
+                return Next::Done(Report::GaveUp(failure(error)));
+            }
+            Next::Retry { pause: pause.max(backoff(rng, failures)), failure: failure(error) }
         }
         Refusal::BadRequest if job.learn(&error) => Next::Again,
         Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if job.lane().is_proven() => {
@@ -61,17 +66,19 @@ fn rate_limited(
     if let Some(wait) = lane.without_success_for(LONGEST_PAUSE) {
         return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
     }
+    let step = lane.next_pause_step();
     let asked = headers.retry_after.or(headers.rate_limit_reset);
     if let Some(wait) = asked.filter(|wait| *wait > LONGEST_PAUSE) {
         return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
     }
-    let pause = asked.unwrap_or_else(|| {
-        let step = lane.next_pause_step();
-        let ceiling = FIRST_PAUSE.saturating_mul(1 << step.min(10)).min(OWN_PAUSE_CAP);
-        ceiling.mul_f64(rng.f64())
-    });
-    // A pause of nothing would let the lane ask again at once, and again.
-    permit.refused(Instant::now() + pause.max(Duration::from_millis(50)));
+    // A pause of nothing would let the lane ask again at once, and again: what is asked for and
+    // does not help grows with each time.
+    let grown = |first: Duration| first.saturating_mul(1 << step.min(10)).min(OWN_PAUSE_CAP);
+    let pause = match asked {
+        Some(wait) => wait.max(grown(SHORTEST_PAUSE)),
+        None => grown(FIRST_PAUSE).mul_f64(rng.f64()).max(SHORTEST_PAUSE),
+    };
+    permit.refused(Instant::now() + pause);
     Next::Again
 }
 
