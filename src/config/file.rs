@@ -1,8 +1,12 @@
 //! `instructmill.toml`: every setting by its key, unknown keys refused with a suggestion.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::Settings;
+
+/// The largest configuration file.
+const MAX_FILE_BYTES: u64 = 1_000_000;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +18,18 @@ pub enum FileError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// It is no configuration file.
+    #[error("the configuration file {} is larger than 1 MB: is it the right file?", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is in another encoding.
+    #[error("the configuration file {} is not UTF-8: save it as UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
     },
     /// A key is none of the settings.
     #[error("{}, line {line}: unknown key `{key}`{suggestion}", path.display())]
@@ -44,9 +60,21 @@ pub enum FileError {
 /// # Errors
 /// [`FileError`], naming the file, the line and the key.
 pub fn read_settings(path: &Path) -> Result<Settings, FileError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    parse(path, &text)
+    let bytes =
+        read_bytes(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(FileError::TooLarge { path: path.to_owned() });
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_not_utf8| FileError::NotUtf8 { path: path.to_owned() })?;
+    parse(path, text.strip_prefix('\u{feff}').unwrap_or(&text))
+}
+
+/// The file, or enough of it to tell that it is too large.
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn parse(path: &Path, text: &str) -> Result<Settings, FileError> {
@@ -107,6 +135,25 @@ mod tests {
             @"mill.toml, line 1: `NaN` is not an amount in US dollars: expected a decimal number such as 4.50"
         );
         assert!(error("target = \n").starts_with("mill.toml, line 1: "));
+    }
+
+    #[test]
+    fn what_is_no_configuration_file_is_refused_without_reading_it_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mill.toml");
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            read_settings(&path)
+        };
+        assert!(matches!(read(&vec![b' '; 1_000_001]), Err(FileError::TooLarge { .. })));
+        assert!(matches!(read(b"model = \"\xe9\""), Err(FileError::NotUtf8 { .. })));
+        assert_eq!(read("\u{feff}target = 5".as_bytes()).unwrap().target, Some(5));
+        let nested = format!("a = {}", "[".repeat(400_000));
+        assert!(matches!(read(nested.as_bytes()), Err(FileError::Value { .. })));
+        if cfg!(unix) {
+            let endless = read_settings(Path::new("/dev/zero"));
+            assert!(matches!(endless, Err(FileError::TooLarge { .. })));
+        }
     }
 
     #[test]
