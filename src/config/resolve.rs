@@ -29,6 +29,8 @@ const DEFAULT_TARGET: u64 = 100;
 const BENCHMARK_THRESHOLD: f64 = 0.7;
 const DEFAULT_CONCURRENCY: u32 = 32;
 const MAX_CONCURRENCY: u32 = 10_000;
+/// More tasks than a run can number.
+const MAX_TARGET: u64 = 1_000_000_000;
 /// What a simulated run may "spend" when nothing is said.
 const SIMULATED_BUDGET: &str = "5";
 /// More than this cannot be meant, and keeps sums of money far from their limits.
@@ -71,7 +73,8 @@ impl RunConfig {
             embedding::resolve(&mut settings, &first.source, &rules.duplicates, environment)?;
         let budget = budget(&mut settings, &first, responses.as_ref(), embedding.as_ref())?;
         let phases::First { source, model, priced, request, pace, api_version } = first;
-        let target = at_least_one("target", *settings.target.get_or_insert(DEFAULT_TARGET))?;
+        let target = *settings.target.get_or_insert(DEFAULT_TARGET);
+        let target = within("target", at_least_one("target", target)?, 1, MAX_TARGET)?;
         if let Some(max) = settings.max_requests {
             at_least_one("max-requests", max)?;
         }

@@ -1,9 +1,13 @@
 //! Where the completions come from: which provider, at which address, with which key.
 
-use super::resolve::{SIMULATED, provider_names, unknown};
+use super::resolve::{SIMULATED, provider_names, unknown, value, within};
 use super::{ConfigError, Environment, Settings, Source};
 use crate::ledger::{Entry, PriceTable};
 use crate::provider::{self, ApiKey, OpenAiCompletions, OpenAiResponses, PROVIDERS, Provider};
+use crate::simulator::Faults;
+
+/// The longest mean latency of the simulated provider: ten minutes.
+const MAX_LATENCY_MS: u64 = 600_000;
 
 /// Finds the source: the provider named; without a name the one that serves the model by the price
 /// table, `openai` for other models, and the simulator where nothing says that an API is meant.
@@ -17,15 +21,20 @@ pub(super) fn find(
     }
     let name = settings.provider.clone().unwrap_or_default();
     if name == SIMULATED {
-        return Ok(Source::Simulated {
-            latency_ms: *settings.simulated_latency_ms.get_or_insert(200),
-            faults: settings.simulated_faults.get_or_insert_default().clone(),
-        });
+        return simulated(settings);
     }
     let provider =
         provider::by_name(&name).ok_or_else(|| unknown("provider", &name, &provider_names()))?;
     strip_provider(settings, provider);
     api(provider, settings, environment)
+}
+
+fn simulated(settings: &mut Settings) -> Result<Source, ConfigError> {
+    let latency_ms = *settings.simulated_latency_ms.get_or_insert(200);
+    let faults = settings.simulated_faults.get_or_insert_default().clone();
+    faults.parse::<Faults>().map_err(|error| value("simulated-faults", error.to_string()))?;
+    within("simulated-latency-ms", latency_ms, 0, MAX_LATENCY_MS)?;
+    Ok(Source::Simulated { latency_ms, faults })
 }
 
 /// `gemini/gemini-2.5-flash` is the table's name; the server knows what stands behind the slash.

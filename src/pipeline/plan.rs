@@ -88,7 +88,7 @@ impl Plan {
         let phases = match &config.responses {
             None => {
                 let each = per_request(config, judge, so_far);
-                let requests = (missing * 1_000).div_ceil(each.accepted_per_thousand.max(1));
+                let requests = missing.saturating_mul(1_000).div_ceil(each.accepted_per_thousand.max(1));
                 vec![PhasePlan::new(config, Phase::Tasks, requests, &each)]
             }
             Some(responses) => two_phases(config, responses, judge, so_far, missing),
