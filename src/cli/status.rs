@@ -40,6 +40,7 @@ pub(super) fn report_of(dir: &RunDir, outcome: &Outcome) -> Result<RunReport, Cl
 /// Writes `summary.json`, whole or not at all.
 pub(super) fn write_summary(dir: &RunDir, report: &RunReport) -> Result<(), CliError> {
     let mut file = AtomicFile::create(&dir.summary())?;
+    file.make_private()?;
     file.write_all(to_json(report).as_bytes())?;
     Ok(file.commit()?)
 }

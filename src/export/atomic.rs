@@ -85,6 +85,21 @@ impl AtomicFile {
         Ok(Self { target, directory, file: BufWriter::with_capacity(BUFFER_BYTES, file) })
     }
 
+    /// Lets the file's owner alone read it, where the system knows such a thing.
+    ///
+    /// # Errors
+    /// [`AtomicFileError::Failed`].
+    pub fn make_private(&self) -> Result<(), AtomicFileError> {
+        #[cfg(unix)]
+        {
+            let private = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
+            let changed = self.file.get_ref().as_file().set_permissions(private);
+            changed
+                .map_err(|source| AtomicFileError::Failed { path: self.target.clone(), source })?;
+        }
+        Ok(())
+    }
+
     /// Where the file will be, symbolic links resolved.
     pub fn path(&self) -> &Path {
         &self.target

@@ -54,6 +54,12 @@ pub enum StoreError {
         /// Why.
         message: String,
     },
+    /// A file of the run was removed, moved or replaced while this process worked on it.
+    #[error("{} was removed or replaced while the run was under way", path.display())]
+    Moved {
+        /// The file.
+        path: PathBuf,
+    },
     /// No room is left.
     #[error("the disk that holds {} is full", path.display())]
     DiskFull {
@@ -112,6 +118,10 @@ impl StoreError {
             }
             Self::Io { .. } | Self::Sqlite { .. } => {
                 "mend the cause and run the same command again: it goes on where it stopped"
+            }
+            Self::Moved { .. } => {
+                "nothing more was sent: put the directory back and run the same command again; answers \
+                 that came since are lost"
             }
             Self::Closed => "",
         }

@@ -1,6 +1,5 @@
 //! The writing side: what workers and the collector ask of the writer thread.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::embeddings::EmbeddingBatch;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
-use super::writer::{Ack, Command, Writer};
+use super::writer::{Ack, Command, Place, Writer};
 use super::{RunReader, StoreError};
 use crate::summary::StopReason;
 
@@ -39,20 +38,20 @@ impl WriterThread {
 impl Journal {
     pub(super) fn start(
         connection: Connection,
-        database: &Path,
-        ballast: PathBuf,
+        place: Place,
         session: i64,
         reader: &RunReader,
     ) -> Result<(Self, WriterThread), StoreError> {
         let next_attempt = reader.next_attempt_id()?;
         let last_seq = reader.last_seq()?;
-        let writer = Writer::new(connection, database.to_owned(), ballast, session, last_seq)
-            .map_err(|error| StoreError::io(database, &error))?;
+        let database = place.database.clone();
+        let writer = Writer::new(connection, place, session, last_seq)
+            .map_err(|error| StoreError::io(&database, &error))?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(queue))
-            .map_err(|error| StoreError::io(database, &error))?;
+            .map_err(|error| StoreError::io(&database, &error))?;
         let journal = Self { commands, next_attempt: Arc::new(AtomicU64::new(next_attempt)) };
         Ok((journal, WriterThread(thread)))
     }

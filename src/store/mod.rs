@@ -23,6 +23,7 @@ mod task_rows;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod watched;
 mod writer;
 
 pub use embeddings::{EmbeddingBatch, EmbeddingKey};

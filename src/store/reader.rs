@@ -14,6 +14,9 @@ use crate::event::{Phase, Stage};
 use crate::summary::{PhaseTotals, RunState, StopReason, Summary};
 use crate::usd::Usd;
 
+/// The longest body that is read back, in bytes; none that is stored is near it.
+const MAX_STORED_BODY_BYTES: usize = 128 * 1024 * 1024;
+
 /// The reading side of a run.
 #[derive(Debug)]
 pub struct RunReader {
@@ -33,6 +36,8 @@ impl RunReader {
             .map_err(|error| StoreError::sqlite(&database, &error))?;
         let reader = Self { connection, dir: dir.clone(), database };
         reader.attempt(|connection| connection.busy_timeout(std::time::Duration::from_secs(10)))?;
+        // A run may come from somebody else: functions in its schema are not called.
+        reader.attempt(|connection| connection.pragma_update(None, "trusted_schema", false))?;
         match reader.attempt(schema::version_of)? {
             Some(_) => Ok(reader),
             None => Err(StoreError::Foreign {
@@ -303,6 +308,9 @@ fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Re
 fn decompress(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
     let body: Vec<u8> = row.get(column)?;
     let bytes = usize::try_from(from_sql(row.get(column + 1)?)).unwrap_or(usize::MAX);
+    // What is written never says more than a body's limit; a file from elsewhere could ask for all
+    // memory there is.
+    let bytes = bytes.min(MAX_STORED_BODY_BYTES);
     zstd::bulk::decompress(&body, bytes).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(
             column,

@@ -7,6 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::journal::{Journal, WriterThread};
 use super::schema::{self, FORMAT_VERSION};
+use super::watched::Watched;
+use super::writer::Place;
 use super::{RunReader, StoreError, unix_ms};
 
 /// How much room is set aside for the moment when the disk is full: enough for the compressed
@@ -103,7 +105,10 @@ impl RunDir {
         set_aside(&ballast)?;
         let session = start_session(&connection).map_err(sqlite)?;
         let reader = RunReader::open(self)?;
-        let (journal, writer) = Journal::start(connection, &database, ballast, session, &reader)?;
+        let watched = Watched::new([database.clone(), self.path.join("run.lock")])
+            .map_err(|error| StoreError::io(&self.path, &error))?;
+        let place = Place { database, ballast, watched };
+        let (journal, writer) = Journal::start(connection, place, session, &reader)?;
         let recovered = crashed || late > 0;
         Ok(OpenRun { journal, writer, reader, recovered, lock: RunLock(lock) })
     }
@@ -114,9 +119,7 @@ impl RunDir {
             return Err(self.foreign("it is a file"));
         }
         if !self.path.exists() {
-            fs::create_dir_all(&self.path).map_err(io)?;
-            restrict(&self.path, 0o700).map_err(io)?;
-            return Ok(());
+            return create_private(&self.path).map_err(io);
         }
         let ours = ["run.db", "run.lock"];
         if ours.iter().any(|name| self.path.join(name).exists()) {
@@ -135,9 +138,7 @@ impl RunDir {
     fn lock(&self) -> Result<File, StoreError> {
         let path = self.path.join("run.lock");
         let io = |error: std::io::Error| StoreError::io(&path, &error);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(io)?;
-        restrict(&path, 0o600).map_err(io)?;
+        let file = private_file(&path).map_err(io)?;
         for tries_left in (0..LOCK_TRIES).rev() {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -156,17 +157,16 @@ impl RunDir {
     fn connect(&self) -> Result<Connection, StoreError> {
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
+        // Its write-ahead log takes over the permissions.
+        private_file(&database).map_err(|error| StoreError::io(&database, &error))?;
         let connection = Connection::open_with_flags(
             &database,
-            OpenFlags::SQLITE_OPEN_READ_WRITE
-                | OpenFlags::SQLITE_OPEN_CREATE
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(sqlite)?;
         connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(sqlite)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-        restrict(&database, 0o600).map_err(|error| StoreError::io(&database, &error))?;
         Ok(connection)
     }
 
@@ -202,18 +202,28 @@ impl RunDir {
     }
 }
 
-/// Makes a file or directory readable by its owner alone, where the system knows such a thing.
-fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
+/// Opens a file for writing, making it when it is missing; its owner alone can read it, where the
+/// system knows such a thing.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Makes a directory for its owner alone, and those above it as usual.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
     }
-    #[cfg(not(unix))]
-    {
-        let _unused = (path, mode);
-        Ok(())
-    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 fn last_session_crashed(connection: &Connection) -> rusqlite::Result<bool> {
@@ -249,8 +259,7 @@ fn start_session(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Fills the ballast file with real blocks. A file system that cannot is used without.
 fn set_aside(path: &Path) -> Result<(), StoreError> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(|error| StoreError::io(path, &error))?;
+    let file = private_file(path).map_err(|error| StoreError::io(path, &error))?;
     match fs4::FileExt::allocate(&file, BALLAST_BYTES) {
         Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
             Err(StoreError::DiskFull { path: path.to_owned() })

@@ -12,6 +12,7 @@ use super::embeddings::{self, EmbeddingBatch};
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
+use super::watched::Watched;
 use super::{StoreError, unix_ms};
 use crate::summary::StopReason;
 
@@ -40,12 +41,19 @@ pub(super) enum Command {
     Close(StopReason, Option<String>, Ack<()>),
 }
 
+/// The files of a run, as the writer needs them.
+pub(super) struct Place {
+    pub(super) database: PathBuf,
+    pub(super) ballast: PathBuf,
+    /// Files without which a commit would be lost.
+    pub(super) watched: Watched,
+}
+
 pub(super) struct Writer {
     connection: Connection,
     /// Kept, because setting one up costs more than compressing a body.
     compressor: zstd::bulk::Compressor<'static>,
-    database: PathBuf,
-    ballast: PathBuf,
+    place: Place,
     session: i64,
     last_seq: u64,
     /// Set when the disk was full: what is under way is still written, nothing new may begin.
@@ -55,14 +63,13 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         connection: Connection,
-        database: PathBuf,
-        ballast: PathBuf,
+        place: Place,
         session: i64,
         last_seq: u64,
     ) -> std::io::Result<Self> {
         let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
         let refuse_new = None;
-        Ok(Self { connection, compressor, database, ballast, session, last_seq, refuse_new })
+        Ok(Self { connection, compressor, place, session, last_seq, refuse_new })
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
@@ -97,18 +104,20 @@ impl Writer {
             *group = rest;
             refuse(Vec::into_iter(new), &error);
         }
+        // SQLite would go on in a file that nobody can find again.
+        self.place.watched.check()?;
         match self.apply(group) {
             Err(error) if is_full(&error) && self.refuse_new.is_none() => {
                 tracing::warn!(
                     "the disk is full: giving up the ballast to store what is under way"
                 );
-                let full = StoreError::sqlite(&self.database, &error);
-                std::fs::remove_file(&self.ballast)
-                    .map_err(|error| StoreError::io(&self.ballast, &error))?;
+                let full = StoreError::sqlite(&self.place.database, &error);
+                std::fs::remove_file(&self.place.ballast)
+                    .map_err(|error| StoreError::io(&self.place.ballast, &error))?;
                 self.refuse_new = Some(full);
                 self.commit(group)
             }
-            Err(error) => Err(StoreError::sqlite(&self.database, &error)),
+            Err(error) => Err(StoreError::sqlite(&self.place.database, &error)),
             Ok(last_seq) => {
                 let mut seq = std::mem::replace(&mut self.last_seq, last_seq);
                 for command in group.drain(..) {
