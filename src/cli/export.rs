@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::args::ExportArgs;
 use super::failure::{CliError, say};
+use super::output::check_output;
 use crate::config::{Environment, RunConfig, SIMULATED, Settings};
 use crate::export::{AtomicFile, ExportOptions, Exporter, RowWriter, by_name};
 use crate::pipeline::{self, Lookback};
@@ -15,6 +16,10 @@ use crate::store::RunDir;
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, CliError> {
     let dir = RunDir::new(&args.run);
     let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    if let Some(output) = output {
+        dir.read()?;
+        check_output(&dir, output)?;
+    }
     let with = ExportOptions { with_provenance: args.with_provenance };
     let written = write_export(&dir, &args.format, output, &with, args.with_similarity)?;
     let target = output.map_or("stdout".to_owned(), |path| path.display().to_string());

@@ -1,6 +1,6 @@
 //! `instructmill generate`: the plan, the question, the bars, the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use super::args::GenerateArgs;
 use super::export::write_export;
 use super::failure::{CliError, say};
+use super::output::{check_not_input, check_output};
 use super::progress::Progress;
+use super::question::{self, Answer};
 use super::status;
 use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings, read_settings};
 use crate::export::ExportOptions;
@@ -42,9 +44,16 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     allow_connections(config.pace.concurrency.saturating_add(outputs))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ask = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
-    let Some(outcome) = runtime.block_on(generate(config, &dir, ask))? else {
-        say("nothing was sent");
-        return Ok(ExitCode::SUCCESS);
+    if let Some(output) = &args.output {
+        check_not_input(output, args.config.as_deref(), &config.settings)?;
+    }
+    let output = args.output.as_deref();
+    let outcome = match runtime.block_on(generate(config, &dir, ask, output))? {
+        Ended::Ran(outcome) => outcome,
+        Ended::NotBegun(code) => {
+            say("nothing was sent");
+            return Ok(code);
+        }
     };
     let report = status::report_of(&dir, &outcome)?;
     status::write_summary(&dir, &report)?;
@@ -57,27 +66,51 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     conclude(outcome)
 }
 
+/// How a session ended.
+enum Ended {
+    Ran(Outcome),
+    /// A person did not want it.
+    NotBegun(ExitCode),
+}
+
 /// Opens the run, shows the plan, and runs it unless the answer to the question is no.
-async fn generate(config: RunConfig, dir: &RunDir, ask: bool) -> Result<Option<Outcome>, CliError> {
+async fn generate(
+    config: RunConfig,
+    dir: &RunDir,
+    ask: bool,
+    output: Option<&Path>,
+) -> Result<Ended, CliError> {
     let costs = config.budget.is_some() && !config.source.is_simulated();
     let (shutdown, listener) = pipeline::listen()?;
+    let mut listener = Box::pin(listener);
     let prepared = Box::pin(Prepared::open(config, dir)).await?;
     if prepared.recovered() {
         say("the last session ended without a word: going on from its journal");
     }
-    say(&describe(&prepared.plan(), dir.path()));
-    if ask && costs && !agreed()? {
+    if let Some(Err(error)) = output.map(|output| check_output(dir, output)) {
         prepared.cancel().await?;
-        return Ok(None);
+        return Err(error);
+    }
+    say(&describe(&prepared.plan(), dir.path()));
+    if ask && costs {
+        let code = match question::ask(shutdown.clone(), &mut listener).await? {
+            Answer::Yes => None,
+            Answer::No => Some(ExitCode::SUCCESS),
+            Answer::Interrupted => Some(ExitCode::from(INTERRUPTED)),
+        };
+        if let Some(code) = code {
+            prepared.cancel().await?;
+            return Ok(Ended::NotBegun(code));
+        }
     }
     let (sender, receiver) = watch::channel(Snapshot::default());
     let progress = Progress::new(receiver);
     let outcome = tokio::select! {
         outcome = Box::pin(prepared.run(sender, shutdown)) => outcome?,
-        () = listener => return Err(CliError::failure("the signal handler ended")),
+        () = &mut listener => return Err(CliError::failure("the signal handler ended")),
         () = progress.show() => return Err(CliError::failure("the progress display ended")),
     };
-    Ok(Some(outcome))
+    Ok(Ended::Ran(outcome))
 }
 
 fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
@@ -119,15 +152,6 @@ fn allow_connections(concurrency: usize) -> Result<(), CliError> {
         // Where the system has no such limit there is nothing to raise.
         _ => Ok(()),
     }
-}
-
-fn agreed() -> io::Result<bool> {
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "Go on? [y/N] ")?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// The plan as lines for a person.

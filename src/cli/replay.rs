@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::args::ReplayArgs;
 use super::export::{exporter, to_output};
 use super::failure::{CliError, say};
+use super::output::check_output;
 use crate::config::{Environment, RunConfig, Settings};
 use crate::export::ExportOptions;
 use crate::novelty::Combination;
@@ -30,6 +31,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
         })?,
         Some(path) => {
             let output = Some(path.as_path()).filter(|path| *path != Path::new("-"));
+            output.map_or(Ok(()), |output| check_output(&dir, output))?;
             let options = ExportOptions { with_provenance: false };
             to_output(exporter(&args.format)?, &options, output, |rows| {
                 pipeline::replay::<CliError>(&config, &reader, |task| {
@@ -76,12 +78,20 @@ fn conclude(
     comparison: &Comparison,
 ) -> Result<ExitCode, CliError> {
     let equal = comparison.equal(totals.accepted);
+    let beyond = totals.accepted.saturating_sub(comparison.live.len() as u64);
+    let result = match (equal, beyond) {
+        (false, _) => "other tasks than in the run".to_owned(),
+        (true, 0) => "the same tasks as in the run".to_owned(),
+        (true, more) => {
+            let more = count(more);
+            format!("the same tasks as in the run, and {more} from responses it has not judged yet")
+        }
+    };
     say(&format!(
-        "replayed {} responses: {} accepted, {} rejected; {}",
+        "replayed {} responses: {} accepted, {} rejected; {result}",
         count(totals.responses),
         count(totals.accepted),
         count(totals.rejections.values().sum()),
-        if equal { "the same tasks as in the run" } else { "other tasks than in the run" }
     ));
     if args.check && !equal {
         let message = format!(
@@ -98,6 +108,9 @@ fn conclude(
 struct Comparison {
     live: Vec<Candidate>,
     equal_so_far: u64,
+    /// Whether the run holds responses that it has not judged, as after a crash: a replay goes on
+    /// beyond it.
+    is_behind: bool,
 }
 
 impl Comparison {
@@ -107,7 +120,8 @@ impl Comparison {
             live.push(accepted.task);
             Ok(())
         })?;
-        Ok(Self { live, equal_so_far: 0 })
+        let is_behind = reader.summary()?.unjudged_responses > 0;
+        Ok(Self { live, equal_so_far: 0, is_behind })
     }
 
     fn compare(&mut self, replayed: &AcceptedTask) {
@@ -118,6 +132,7 @@ impl Comparison {
     }
 
     fn equal(&self, accepted: u64) -> bool {
-        self.equal_so_far == accepted && accepted == self.live.len() as u64
+        let live = self.live.len() as u64;
+        self.equal_so_far == live && (accepted == live || (self.is_behind && accepted > live))
     }
 }
