@@ -14,7 +14,15 @@ pub enum Shutdown {
     Abort,
 }
 
-/// Listens for SIGINT, SIGTERM and SIGHUP (Ctrl-C elsewhere) until the receiver is gone.
+/// The number of the signal that says that a file is larger than a limit allows, on all systems but
+/// MIPS.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
+
+/// Listens for SIGINT, SIGTERM and SIGHUP (Ctrl-C elsewhere) until the receiver is gone. A SIGHUP that
+/// was to be ignored when the program began stays ignored: `nohup` asks for that.
+///
+/// SIGXFSZ is caught so that a write beyond a limit fails, as on a full disk, and does not kill.
 ///
 /// # Errors
 /// An I/O error when the system does not let signals be handled.
@@ -23,19 +31,36 @@ pub fn listen() -> std::io::Result<(watch::Receiver<Shutdown>, impl Future<Outpu
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut hang_up = if is_ignored(1) { None } else { Some(signal(SignalKind::hangup())?) };
+    let file_limit = signal(SignalKind::from_raw(SIGXFSZ))?;
     let (sender, receiver) = watch::channel(Shutdown::No);
     let listener = async move {
+        let _file_limit = file_limit;
         loop {
+            let hung_up = async {
+                match &mut hang_up {
+                    Some(hang_up) => hang_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
+                _ = hung_up => {}
             }
             raise(&sender);
         }
     };
     Ok((receiver, listener))
+}
+
+/// Whether the process ignores this signal; only Linux says so without unsafe code.
+#[cfg(unix)]
+fn is_ignored(signal: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// Listens for Ctrl-C until the receiver is gone.
