@@ -27,7 +27,9 @@ pub(super) fn start(verbose: u8) {
         .with_env_filter(filter)
         .with_target(false)
         .with_writer(AroundBars)
-        .with_ansi(false);
+        .with_ansi(false)
+        // It would report on stderr, with a panic where that is closed, that stderr is closed.
+        .log_internal_errors(false);
     // A second start in one process keeps the first subscriber.
     drop(subscriber.try_init());
 }
