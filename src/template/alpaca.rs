@@ -6,6 +6,8 @@
 
 use std::fmt::Write;
 
+use super::fence::fenced;
+use super::salvage::MAX_ITEMS;
 use super::{Defaults, Item, Rendered, TaskText, Template};
 use crate::chat::{Completion, FinishReason, Prompt};
 use crate::task::Candidate;
@@ -71,6 +73,10 @@ impl Template for Alpaca {
             if segment.trim_matches(is_python_space).is_empty() {
                 continue;
             }
+            if items.len() == MAX_ITEMS {
+                items.push(Item::defect("too_many_items", segment));
+                break;
+            }
             // The original gives up the last task of a cut completion even when it is whole.
             items.push(if cut && segments.peek().is_none() {
                 Item::defect("truncated", segment)
@@ -111,12 +117,12 @@ The {tasks_per_request} tasks:
 /// Appends one example in the original's layout.
 fn push_example(prompt: &mut String, number: usize, example: &TaskText<'_>) {
     let instruction = collapse_whitespace(example.instruction);
+    let instruction = fenced(instruction.trim_end_matches(':'));
     let input = if example.input.is_empty() { NO_INPUT } else { example.input };
-    let instruction = instruction.trim_end_matches(':');
+    let (input, output) = (fenced(input), fenced(example.output));
     write!(
         prompt,
-        "{SEPARATOR}\n{number}. Instruction: {instruction}\n{number}. Input:\n{input}\n{number}. Output:\n{}\n",
-        example.output
+        "{SEPARATOR}\n{number}. Instruction: {instruction}\n{number}. Input:\n{input}\n{number}. Output:\n{output}\n",
     )
     .expect("writing to a String cannot fail");
 }
@@ -324,16 +330,18 @@ mod tests {
     #[test]
     fn a_long_completion_keeps_its_numbers() {
         let mut text = String::from(" t4 4. Input: i 4. Output: o");
-        for number in 5..2000 {
+        for number in 5..1500 {
             write!(
                 text,
                 "\n###\n{number}. Instruction: t{number} {number}. Input: i {number}. Output: o"
             )
             .unwrap();
         }
-        let tasks = candidates(&parse(&text));
-        assert_eq!(tasks.len(), 1996);
-        assert_eq!(tasks[1995].instruction, "t1999");
+        let items = parse(&text);
+        assert_eq!(rules(&items), ["too_many_items"]);
+        let tasks = candidates(&items);
+        assert_eq!(tasks.len(), MAX_ITEMS);
+        assert_eq!(tasks[MAX_ITEMS - 1].instruction, "t1003");
     }
 
     #[test]
@@ -367,7 +375,7 @@ mod tests {
         <noinput>
         2. Output:
         "Haste makes waste."
-        ### {end}
+        # # # {end}
         ###
         3. Instruction:
         "#);

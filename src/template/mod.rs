@@ -4,6 +4,7 @@
 //! configuration checks come from that list.
 
 mod alpaca;
+mod fence;
 mod fields;
 mod instructions;
 mod json;

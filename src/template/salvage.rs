@@ -14,7 +14,7 @@ use super::strict::read_strict;
 use super::value::{Fault, parse};
 
 /// The most tasks read from one answer.
-const MAX_ITEMS: usize = 1000;
+pub(super) const MAX_ITEMS: usize = 1000;
 
 /// Reads one object as an item.
 type Read = fn(&Value) -> Item;
