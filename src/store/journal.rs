@@ -1,7 +1,7 @@
 //! The writing side: what workers and the collector ask of the writer thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -20,6 +20,8 @@ const QUEUE: usize = 1_024;
 #[derive(Debug, Clone)]
 pub struct Journal {
     commands: mpsc::Sender<Command>,
+    /// Why the writer thread ended before its time.
+    failure: Arc<OnceLock<StoreError>>,
     next_attempt: Arc<AtomicU64>,
 }
 
@@ -48,11 +50,14 @@ impl Journal {
         let writer = Writer::new(connection, place, session, last_seq)
             .map_err(|error| StoreError::io(&database, &error))?;
         let (commands, queue) = mpsc::channel(QUEUE);
+        let failure = Arc::new(OnceLock::new());
+        let told = Arc::clone(&failure);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writer.run(queue))
+            .spawn(move || writer.run(queue, &told))
             .map_err(|error| StoreError::io(&database, &error))?;
-        let journal = Self { commands, next_attempt: Arc::new(AtomicU64::new(next_attempt)) };
+        let next_attempt = Arc::new(AtomicU64::new(next_attempt));
+        let journal = Self { commands, failure, next_attempt };
         Ok((journal, WriterThread(thread)))
     }
 
@@ -82,7 +87,7 @@ impl Journal {
     /// out again from what is durable.
     ///
     /// # Errors
-    /// [`StoreError::Closed`] when the journal has failed.
+    /// The [`StoreError`] that closed the journal.
     pub async fn end(
         &self,
         attempt_id: u64,
@@ -105,7 +110,7 @@ impl Journal {
     /// they are derived again.
     ///
     /// # Errors
-    /// [`StoreError::Closed`] when the journal has failed.
+    /// The [`StoreError`] that closed the journal.
     pub async fn judge(&self, batch: VerdictBatch) -> Result<(), StoreError> {
         self.tell(Command::Judge(batch)).await
     }
@@ -139,12 +144,17 @@ impl Journal {
     }
 
     async fn tell(&self, command: Command) -> Result<(), StoreError> {
-        self.commands.send(command).await.map_err(|_closed| StoreError::Closed)
+        self.commands.send(command).await.map_err(|_closed| self.closed())
+    }
+
+    /// The error that closed the journal.
+    fn closed(&self) -> StoreError {
+        self.failure.get().cloned().unwrap_or(StoreError::Closed)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Ack<T>) -> Command) -> Result<T, StoreError> {
         let (ack, answer) = oneshot::channel();
         self.tell(command(ack)).await?;
-        answer.await.map_err(|_closed| StoreError::Closed)?
+        answer.await.map_err(|_closed| self.closed())?
     }
 }

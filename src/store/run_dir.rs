@@ -105,7 +105,8 @@ impl RunDir {
         set_aside(&ballast)?;
         let session = start_session(&connection).map_err(sqlite)?;
         let reader = RunReader::open(self)?;
-        let watched = Watched::new([database.clone(), self.path.join("run.lock")])
+        let names = ["run.db", "run.db-wal", "run.lock"];
+        let watched = Watched::new(names.map(|name| self.path.join(name)))
             .map_err(|error| StoreError::io(&self.path, &error))?;
         let place = Place { database, ballast, watched };
         let (journal, writer) = Journal::start(connection, place, session, &reader)?;

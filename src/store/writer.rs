@@ -3,6 +3,7 @@
 //! that a short wait brings.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
@@ -72,7 +73,12 @@ impl Writer {
         Ok(Self { connection, compressor, place, session, last_seq, refuse_new })
     }
 
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+    /// Works until the journal is closed, or an error closes it, which is left in `failure`.
+    pub(super) fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Command>,
+        failure: &OnceLock<StoreError>,
+    ) {
         let mut group = Vec::with_capacity(GROUP);
         while let Some(first) = queue.blocking_recv() {
             group.push(first);
@@ -85,6 +91,7 @@ impl Writer {
             if let Err(error) = self.commit(&mut group) {
                 tracing::error!(%error, "the journal cannot be written: nothing more is sent");
                 refuse(group.drain(..), &error);
+                drop(failure.set(error));
                 // Dropping the queue fails everybody who still waits or asks later.
                 return;
             }
@@ -182,8 +189,11 @@ fn drain(queue: &mut mpsc::Receiver<Command>, group: &mut Vec<Command>) {
     }
 }
 
+/// A full disk; or a quota that is used up, which SQLite knows only as a write that failed.
 fn is_full(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+        || extended == Some(rusqlite::ffi::SQLITE_IOERR_WRITE)
 }
 
 /// A caller that went away no longer needs its answer.

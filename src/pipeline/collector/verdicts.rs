@@ -5,7 +5,7 @@ use crate::event::{Fate, Phase, Verdict};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Judged, Reading};
 use crate::pipeline::worker::Purpose;
-use crate::store::{StoreError, VerdictBatch};
+use crate::store::VerdictBatch;
 use crate::summary::StopReason;
 use crate::task::OpenTask;
 use crate::usd::Usd;
@@ -29,9 +29,8 @@ impl Collector {
             self.is_over(phase, tasks);
             self.note_verdicts(phase, &batch);
             self.owe(earmark, &batch);
-            if self.shared.journal.judge(batch).await.is_err() {
-                // The journal's own error is on its way from the worker that waits for it.
-                self.stop_with(Stop::failed(StoreError::Closed.into()));
+            if let Err(error) = self.shared.journal.judge(batch).await {
+                self.stop_with(Stop::failed(error.into()));
                 return;
             }
         }
