@@ -96,6 +96,7 @@ fn api(
     let explicit = settings.api_key_env.is_some();
     // Not stored unless it was said: a key is no part of a run.
     let variable = settings.api_key_env.clone().unwrap_or_else(|| access.api_key_env.to_owned());
+    check_variable(&variable)?;
     let api_key = match set(&variable) {
         Some(key) => {
             Some(ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?)
@@ -104,4 +105,14 @@ fn api(
         None => return Err(ConfigError::NoKey { variable }),
     };
     Ok(Source::Api { provider, base_url, api_key })
+}
+
+/// Who gives the key in place of its variable must not see it again in a message or find it stored.
+fn check_variable(name: &str) -> Result<(), ConfigError> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.chars().all(is_part) && name.starts_with(|c: char| !c.is_ascii_digit()) {
+        return Ok(());
+    }
+    let message = "takes the name of an environment variable, such as OPENAI_API_KEY, not the key";
+    Err(value("api-key-env", message))
 }
