@@ -1,5 +1,6 @@
 //! Errors at the door: a message, its causes, a hint, an exit code.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -48,7 +49,22 @@ impl CliError {
 
 /// One line or more of talk. A closed stderr has nobody to listen.
 pub(super) fn say(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    drop(writeln!(io::stderr().lock(), "{}", harmless(text)));
+}
+
+/// `text` as a terminal can show it: paths, names and messages may hold characters that move the
+/// cursor, colour or turn around what is read. Line ends stay.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_harmful = |c: char| (c.is_control() && c != '\n') || turns(c);
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_harmful(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 impl From<ConfigError> for CliError {
@@ -131,5 +147,19 @@ impl From<io::Error> for CliError {
             };
         }
         Self::failure(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_a_cursor_is_shown_and_not_done() {
+        assert_eq!(
+            harmless("a\tb\n\u{1b}[2J\u{202e}\u{9b}\r"),
+            "a\\u{9}b\n\\u{1b}[2J\\u{202e}\\u{9b}\\u{d}"
+        );
+        assert!(matches!(harmless("é, 漢字, 👨‍👩‍👧\n"), Cow::Borrowed(_)));
     }
 }

@@ -44,11 +44,15 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     allow_connections(config.pace.concurrency.saturating_add(outputs))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ask = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
-    if let Some(output) = &args.output {
-        check_not_input(output, args.config.as_deref(), &config.settings)?;
-    }
-    let output = args.output.as_deref();
-    let outcome = match runtime.block_on(generate(config, &dir, ask, output))? {
+    let settings = config.settings.clone();
+    let check = || match &args.output {
+        None => Ok(()),
+        Some(output) => {
+            check_not_input(output, args.config.as_deref(), &settings)?;
+            check_output(&dir, output)
+        }
+    };
+    let outcome = match runtime.block_on(generate(config, &dir, ask, check))? {
         Ended::Ran(outcome) => outcome,
         Ended::NotBegun(code) => {
             say("nothing was sent");
@@ -73,12 +77,13 @@ enum Ended {
     NotBegun(ExitCode),
 }
 
-/// Opens the run, shows the plan, and runs it unless the answer to the question is no.
+/// Opens the run, which makes its directory, checks where the output will go, shows the plan, and
+/// runs it unless the answer to the question is no.
 async fn generate(
     config: RunConfig,
     dir: &RunDir,
     ask: bool,
-    output: Option<&Path>,
+    check_output: impl FnOnce() -> Result<(), CliError>,
 ) -> Result<Ended, CliError> {
     let costs = config.budget.is_some() && !config.source.is_simulated();
     let (shutdown, listener) = pipeline::listen()?;
@@ -87,7 +92,7 @@ async fn generate(
     if prepared.recovered() {
         say("the last session ended without a word: going on from its journal");
     }
-    if let Some(Err(error)) = output.map(|output| check_output(dir, output)) {
+    if let Err(error) = check_output() {
         prepared.cancel().await?;
         return Err(error);
     }

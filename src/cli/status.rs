@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::args::StatusArgs;
-use super::failure::CliError;
+use super::failure::{CliError, harmless};
 use crate::config::Settings;
 use crate::export::AtomicFile;
 use crate::pipeline::{self, Outcome};
@@ -18,7 +18,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     let (state, stop_reason, message) = reader.state()?;
     let settings = settings(&dir)?;
     let report = report(&dir, &settings, (state, stop_reason, message), reader.summary()?);
-    let text = if args.json { to_json(&report) } else { to_text(&report) };
+    let text = if args.json { to_json(&report) } else { harmless(&to_text(&report)).into_owned() };
     io::stdout().write_all(text.as_bytes())?;
     if args.samples > 0 {
         show_samples(&reader, &report.summary, args.samples)?;
