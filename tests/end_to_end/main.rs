@@ -5,8 +5,14 @@
 mod crash;
 mod dedup;
 mod embeddings;
+#[cfg(unix)]
+mod environment;
 mod faults;
 mod generate;
+#[cfg(unix)]
+mod hostile_input;
+#[cfg(unix)]
+mod hostile_server;
 mod inputs;
 mod install;
 mod models;
@@ -14,6 +20,8 @@ mod novelty;
 mod phases;
 mod providers;
 mod report;
+#[cfg(unix)]
+mod raw_server;
 mod secrets;
 mod support;
 mod tls;

@@ -84,6 +84,16 @@ impl Place {
         command
     }
 
+    /// The program behind a shell that says something first, such as `ulimit -n 64`. Arguments follow.
+    #[cfg(unix)]
+    pub fn under_limit(&self, limit: &str) -> Command {
+        let mut command = Command::new("/bin/bash");
+        command.args(["-c", &format!("{limit}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_instructmill"));
+        command.current_dir(self.dir.path()).env_clear();
+        command
+    }
+
     pub fn run(&self, args: &[&str]) -> Ended {
         Ended(self.command(args).output().unwrap())
     }
