@@ -1,6 +1,6 @@
 //! `csv`: rows of texts under a header.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use csv::{Reader, ReaderBuilder, StringRecord, Terminator, Writer, WriterBuilder};
 
@@ -35,9 +35,13 @@ impl Format for Csv {
     ) -> Result<Box<dyn Records + 'w>, DatasetError> {
         let file = source.name().to_owned();
         let dialect = Dialect::of(source.head());
-        let mut input =
-            ReaderBuilder::new().delimiter(dialect.delimiter).from_reader(source.into_bytes());
-        let columns = input.headers().map_err(|error| problem(&file, 0, &error))?.clone();
+        let metered = Metered { input: source.into_bytes(), delimiter: dialect.delimiter, room: 0 };
+        let mut input = ReaderBuilder::new().delimiter(dialect.delimiter).from_reader(metered);
+        input.get_mut().begin_row();
+        let columns = match input.headers() {
+            Ok(columns) => columns.clone(),
+            Err(error) => return Err(failed(&file, 0, &input, &error)),
+        };
         let mut out = WriterBuilder::new()
             .delimiter(dialect.delimiter)
             .terminator(dialect.line_end)
@@ -49,9 +53,37 @@ impl Format for Csv {
     }
 }
 
+/// The input, which ends with an error where a row never does: the library holds a whole row.
+struct Metered {
+    input: Box<dyn BufRead + Send>,
+    delimiter: u8,
+    /// How much of the row may still be read.
+    room: usize,
+}
+
+impl Metered {
+    fn begin_row(&mut self) {
+        self.room = MAX_RECORD_BYTES;
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.room == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let length = self.input.read(buffer)?;
+        let read = buffer.get(..length).unwrap_or_default();
+        // The library keeps the place of each cell in eight bytes beside the text.
+        let cells = read.iter().filter(|byte| **byte == self.delimiter).count();
+        self.room = self.room.saturating_sub(length + 8 * cells);
+        Ok(length)
+    }
+}
+
 struct Table<'w> {
     file: String,
-    input: Reader<Box<dyn BufRead + Send>>,
+    input: Reader<Metered>,
     out: Writer<&'w mut (dyn Write + Send)>,
     columns: StringRecord,
     /// Room for rows, the first `in_hand` of it in use.
@@ -68,10 +100,11 @@ impl Table<'_> {
             self.rows.push(StringRecord::new());
         }
         let Some(row) = self.rows.get_mut(index) else { return Ok(None) };
-        let is_there =
-            self.input.read_record(row).map_err(|error| problem(&self.file, self.row, &error))?;
-        if !is_there {
-            return Ok(None);
+        self.input.get_mut().begin_row();
+        match self.input.read_record(row) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return Err(failed(&self.file, self.row, &self.input, &error)),
         }
         self.row += 1;
         let bytes = row.as_slice().len();
@@ -138,6 +171,14 @@ impl Dialect {
     }
 }
 
+/// As [`problem`], or that the row is too long.
+fn failed(file: &str, good_rows: u64, input: &Reader<Metered>, error: &csv::Error) -> DatasetError {
+    if input.get_ref().room == 0 {
+        return too_long(file, Place { row: good_rows + 1, line: None });
+    }
+    problem(file, good_rows, error)
+}
+
 /// What is wrong after so many good rows.
 fn problem(file: &str, good_rows: u64, error: &csv::Error) -> DatasetError {
     let file = file.to_owned();
@@ -146,7 +187,7 @@ fn problem(file: &str, good_rows: u64, error: &csv::Error) -> DatasetError {
     match error.kind() {
         csv::ErrorKind::Io(source) => DatasetError::NotReadable {
             file,
-            source: std::io::Error::new(source.kind(), source.to_string()),
+            source: io::Error::new(source.kind(), source.to_string()),
         },
         csv::ErrorKind::Utf8 { .. } => DatasetError::NotUtf8 { file, found: "not UTF-8", line },
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -163,6 +204,6 @@ fn problem(file: &str, good_rows: u64, error: &csv::Error) -> DatasetError {
 fn not_written(error: csv::Error) -> DatasetError {
     DatasetError::Output(match error.into_kind() {
         csv::ErrorKind::Io(source) => source,
-        other => std::io::Error::other(format!("{other:?}")),
+        other => io::Error::other(format!("{other:?}")),
     })
 }

@@ -1,7 +1,11 @@
 //! Files and flags that are not what they should be: each ends with exit code 2 before anything is
 //! sent, in bounded memory, and with a message that shows no raw control character.
 
+use std::io::Write;
 use std::os::unix::fs::symlink;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::support::Server;
 use super::support::{Ended, Place, settings};
@@ -82,6 +86,29 @@ fn files_that_are_something_else_are_refused() {
         "none",
     ] {
         assert_refused(&place, &["dedup", file, "--format", "jsonl"]);
+    }
+}
+
+/// A few kilobytes that would become gigabytes.
+#[test]
+fn records_without_end_are_refused() {
+    let place = Place::new();
+    for (name, start, piece) in [
+        ("one.jsonl.gz", "{\"instruction\":\"a\",\"x\":\"", b'x'),
+        ("one.json.gz", "[{\"instruction\":\"a\",\"x\":\"", b'x'),
+        ("deep.json.gz", "[{\"instruction\":\"a\",\"x\":", b'['),
+        ("one.csv.gz", "instruction,x\na,\"", b'x'),
+        ("cells.csv.gz", "instruction,x\na", b','),
+        ("header.csv.gz", "instruction,\"", b'x'),
+    ] {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(start.as_bytes()).unwrap();
+        let megabyte = vec![piece; 1 << 20];
+        for _ in 0..1_000 {
+            packer.write_all(&megabyte).unwrap();
+        }
+        place.write(name, packer.finish().unwrap());
+        assert_refused(&place, &["dedup", name]).assert_says("longer than 64 MiB");
     }
 }
 
