@@ -53,7 +53,7 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
         }
     };
     let outcome = match runtime.block_on(generate(config, &dir, ask, check))? {
-        Ended::Ran(outcome) => outcome,
+        Ended::Ran(outcome) => *outcome,
         Ended::NotBegun(code) => {
             say("nothing was sent");
             return Ok(code);
@@ -72,7 +72,7 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
 
 /// How a session ended.
 enum Ended {
-    Ran(Outcome),
+    Ran(Box<Outcome>),
     /// A person did not want it.
     NotBegun(ExitCode),
 }
@@ -115,7 +115,7 @@ async fn generate(
         () = &mut listener => return Err(CliError::failure("the signal handler ended")),
         () = progress.show() => return Err(CliError::failure("the progress display ended")),
     };
-    Ok(Ended::Ran(outcome))
+    Ok(Ended::Ran(Box::new(outcome)))
 }
 
 fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {

@@ -35,7 +35,7 @@ pub(super) struct Intake {
 struct Held {
     body: Vec<u8>,
     taken: usize,
-    held: Arc<AtomicUsize>,
+    room: Arc<AtomicUsize>,
 }
 
 impl AsRef<[u8]> for Held {
@@ -46,7 +46,7 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.held.fetch_sub(self.taken, Ordering::Relaxed);
+        self.room.fetch_sub(self.taken, Ordering::Relaxed);
     }
 }
 
@@ -62,7 +62,7 @@ impl Intake {
         response: &mut Response,
         key: Option<&ApiKey>,
     ) -> Result<Bytes, Failure> {
-        let mut held = Held { body: Vec::new(), taken: 0, held: Arc::clone(&self.held) };
+        let mut held = Held { body: Vec::new(), taken: 0, room: Arc::clone(&self.held) };
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::of(error, key))? {
             self.take(&mut held, &chunk)?;
         }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn all_bodies_together_have_a_bound_and_give_their_room_back() {
         let intake = Intake { each: 80, all: 100, held: Arc::default() };
-        let empty = || Held { body: Vec::new(), taken: 0, held: Arc::clone(&intake.held) };
+        let empty = || Held { body: Vec::new(), taken: 0, room: Arc::clone(&intake.held) };
         let (mut first, mut second) = (empty(), empty());
         assert!(intake.take(&mut first, &[0; 60]).is_ok());
         assert!(intake.take(&mut first, &[0; 21]).is_err());

@@ -67,7 +67,7 @@ fn opens_field(after: &str) -> bool {
     let same = |field: &&str| {
         word.get(..field.len()).is_some_and(|opening| opening.eq_ignore_ascii_case(field))
     };
-    FIELDS.iter().any(|field| same(&field))
+    FIELDS.iter().any(same)
 }
 
 #[cfg(test)]
