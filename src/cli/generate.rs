@@ -176,7 +176,9 @@ fn describe(plan: &Plan, run: &Path) -> String {
         if plan.one_lane { String::new() } else { format!("{}: ", phase.phase.as_str()) }
     };
     for phase in apis.clone() {
-        row("source", format!("{}{} · {}", whose(phase), phase.provider, phase.model));
+        // Where the key goes: a run that is continued may say it, and come from somebody else.
+        let at = phase.base_url.as_ref().map_or(String::new(), |url| format!(" at {url}"));
+        row("source", format!("{}{} · {}{at}", whose(phase), phase.provider, phase.model));
         row("price", price(phase));
     }
     row("budget", budget(plan));

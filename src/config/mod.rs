@@ -199,6 +199,14 @@ impl Source {
         }
     }
 
+    /// Where the API is; `None` for the simulator, which has no place of its own yet.
+    pub fn base_url(&self) -> Option<&str> {
+        match self {
+            Self::Simulated { .. } => None,
+            Self::Api { base_url, .. } => Some(base_url),
+        }
+    }
+
     /// Whether the completions are made up.
     pub fn is_simulated(&self) -> bool {
         matches!(self, Self::Simulated { .. })

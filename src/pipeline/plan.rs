@@ -60,6 +60,8 @@ pub struct PhasePlan {
     pub phase: Phase,
     /// The provider's name.
     pub provider: &'static str,
+    /// Where the API is; `None` for a simulated one.
+    pub base_url: Option<String>,
     /// The model's name.
     pub model: String,
     /// What tokens cost, in USD per token.
@@ -124,7 +126,7 @@ impl PhasePlan {
     fn new(config: &RunConfig, phase: Phase, requests: u64, each: &PerRequest) -> Self {
         let api = config.api(phase);
         let (prompt_tokens, output_tokens) =
-            (requests * each.prompt_tokens, requests * each.output_tokens);
+            (requests.saturating_mul(each.prompt_tokens), requests.saturating_mul(each.output_tokens));
         let input_cost = api.price.input.saturating_mul(prompt_tokens);
         let origin = match &config.responses {
             Some(responses) if phase == Phase::Responses => &responses.price_origin,
@@ -133,6 +135,7 @@ impl PhasePlan {
         Self {
             phase,
             provider: api.source.name(),
+            base_url: api.source.base_url().map(str::to_owned),
             model: api.model.to_owned(),
             price: *api.price,
             price_origin: origin.clone(),
