@@ -75,7 +75,7 @@ impl Read for Metered {
         let length = self.input.read(buffer)?;
         let read = buffer.get(..length).unwrap_or_default();
         // The library keeps the place of each cell in eight bytes beside the text.
-        let cells = read.iter().filter(|byte| **byte == self.delimiter).count();
+        let cells: usize = read.iter().map(|byte| usize::from(*byte == self.delimiter)).sum();
         self.room = self.room.saturating_sub(length + 8 * cells);
         Ok(length)
     }

@@ -22,7 +22,7 @@ fn make_files(place: &Place) -> Vec<&'static str> {
     place.write("nul", seed.replace("so", "s\0o"));
     place.write("deep", format!("{{\"instruction\":{}", "[".repeat(300_000)));
     place.write("brackets", "[".repeat(1_000_000));
-    place.write("cut", &seed[..seed.len() - 10]);
+    place.write("cut", seed.trim_end_matches("so.\"}\n"));
     place.write("escapes", "\u{1b}[2J\u{202e}{\"instruction\":\"\u{9b}31m\"");
     place.write("lone", seed.replace("so", "\\ud800"));
     std::fs::create_dir(place.path("folder")).unwrap();
@@ -167,9 +167,10 @@ fn numbers_out_of_range_are_refused() {
 fn an_output_that_would_destroy_something_is_refused_before_anything_is_sent() {
     let server = Server::start(settings());
     let place = Place::new();
-    let seeds: String = (0..10)
+    let seeds: Vec<String> = (0..10)
         .map(|n| format!("{{\"instruction\":\"Say the number {n} aloud\",\"output\":\"{n}\"}}\n"))
         .collect();
+    let seeds = seeds.concat();
     place.write("seeds.jsonl", &seeds);
     place.write("mill.toml", "");
     let base =

@@ -10,6 +10,8 @@ mod environment;
 mod faults;
 mod generate;
 #[cfg(unix)]
+mod hostile_answers;
+#[cfg(unix)]
 mod hostile_input;
 #[cfg(unix)]
 mod hostile_server;
