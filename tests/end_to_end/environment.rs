@@ -137,8 +137,8 @@ fn limits_of_the_system_are_met_with_a_message_or_with_less() {
 #[test]
 fn a_journal_that_cannot_grow_ends_the_run_and_loses_nothing() {
     let (server, place) = (Server::start(settings()), Place::new());
-    // Beyond the ballast's 8 MiB, in blocks of 1,024 bytes.
-    let mut command = place.under_limit("ulimit -f 8300");
+    // In blocks of 1,024 bytes: too little for the ballast, so that there is none to give up.
+    let mut command = place.under_limit("ulimit -f 2000");
     command.args([
         "generate",
         "--run",

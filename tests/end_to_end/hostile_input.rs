@@ -89,7 +89,7 @@ fn files_that_are_something_else_are_refused() {
     }
 }
 
-/// A few kilobytes that would become gigabytes.
+/// A few kilobytes that become more than a record may have.
 #[test]
 fn records_without_end_are_refused() {
     let place = Place::new();
@@ -104,7 +104,7 @@ fn records_without_end_are_refused() {
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         packer.write_all(start.as_bytes()).unwrap();
         let megabyte = vec![piece; 1 << 20];
-        for _ in 0..1_000 {
+        for _ in 0..100 {
             packer.write_all(&megabyte).unwrap();
         }
         place.write(name, packer.finish().unwrap());
