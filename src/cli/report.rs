@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failure::{CliError, say};
+use super::output::check_output;
 use super::status;
 use crate::export::AtomicFile;
 use crate::pipeline;
@@ -36,6 +37,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, CliError> {
         io::stdout().write_all(page.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
+    check_output(&dir, &args.output)?;
     let mut file = AtomicFile::create(&args.output)?;
     file.write_all(page.as_bytes())?;
     file.commit()?;

@@ -117,14 +117,14 @@ impl PriceTable {
     /// # Errors
     /// [`PriceTableError::Read`] or [`PriceTableError::Format`].
     pub fn from_file(path: &Path) -> Result<Self, PriceTableError> {
-        let not_read =
-            |source| PriceTableError::Read { path: path.to_owned(), source };
+        let not_read = |source| PriceTableError::Read { path: path.to_owned(), source };
         let bytes = read_bytes(path).map_err(not_read)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(PriceTableError::TooLarge { path: path.to_owned() });
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|error| not_read(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            not_read(std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+        })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         Self::from_json(text, &path.display().to_string()).map_err(|error| {
             PriceTableError::Format { path: path.to_owned(), message: error.to_string() }

@@ -199,6 +199,7 @@ fn an_output_that_would_destroy_something_is_refused_before_anything_is_sent() {
     for output in ["run/run.db", "run/run.lock"] {
         place.run(&["export", "--run", "run", "--output", output]).assert_code(2);
         place.run(&["replay", "--run", "run", "--output", output]).assert_code(2);
+        place.run(&["report", "--run", "run", "--output", output]).assert_code(2);
     }
     assert_eq!(place.export().len(), 20);
 }

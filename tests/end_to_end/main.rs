@@ -21,9 +21,9 @@ mod models;
 mod novelty;
 mod phases;
 mod providers;
-mod report;
 #[cfg(unix)]
 mod raw_server;
+mod report;
 mod secrets;
 mod support;
 mod tls;
