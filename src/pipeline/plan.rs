@@ -90,7 +90,8 @@ impl Plan {
         let phases = match &config.responses {
             None => {
                 let each = per_request(config, judge, so_far);
-                let requests = missing.saturating_mul(1_000).div_ceil(each.accepted_per_thousand.max(1));
+                let requests =
+                    missing.saturating_mul(1_000).div_ceil(each.accepted_per_thousand.max(1));
                 vec![PhasePlan::new(config, Phase::Tasks, requests, &each)]
             }
             Some(responses) => two_phases(config, responses, judge, so_far, missing),
@@ -125,8 +126,10 @@ impl Plan {
 impl PhasePlan {
     fn new(config: &RunConfig, phase: Phase, requests: u64, each: &PerRequest) -> Self {
         let api = config.api(phase);
-        let (prompt_tokens, output_tokens) =
-            (requests.saturating_mul(each.prompt_tokens), requests.saturating_mul(each.output_tokens));
+        let (prompt_tokens, output_tokens) = (
+            requests.saturating_mul(each.prompt_tokens),
+            requests.saturating_mul(each.output_tokens),
+        );
         let input_cost = api.price.input.saturating_mul(prompt_tokens);
         let origin = match &config.responses {
             Some(responses) if phase == Phase::Responses => &responses.price_origin,

@@ -109,7 +109,7 @@ fn a_server_that_bills_three_times_the_bound_exceeds_the_budget_by_one_request_a
             .write_all(&with_usage(number, r#"{"prompt_tokens":15000,"completion_tokens":12000}"#))
     });
     let place = Place::new();
-    let args = ["--target", "5000", "--budget", "0.2", "--concurrency", "32"];
+    let args = ["--target", "4000", "--budget", "0.2", "--concurrency", "32"];
     generate(&place, &server, &args).assert_code(0);
     let status = place.status();
     assert_eq!(status["stop_reason"], "budget");
