@@ -41,7 +41,7 @@ fn main() -> Result<(), Error> {
                 index.insert("entry");
                 index.insert_embedding(Some(&embedding));
             }
-            spent += processor_time() - started;
+            spent += processor_time().saturating_sub(started);
         }
     }
     println!("{entries} entries of {dimensions} dimensions: inserted in {spent:.2?}");
@@ -61,7 +61,7 @@ fn main() -> Result<(), Error> {
     for batch in subjects.chunks(100) {
         index.admit_all(batch, usize::MAX)?;
     }
-    let each = (processor_time() - started) / u32::try_from(PROBES)?;
+    let each = processor_time().saturating_sub(started) / u32::try_from(PROBES)?;
     println!("strangers in batches of 100: {each:.2?} each");
     Ok(())
 }
@@ -78,7 +78,7 @@ fn one_by_one<'e>(
         index.duplicate_by_embedding(&subject).is_some()
     };
     let found: Vec<bool> = embeddings.map(is_duplicate).collect();
-    let spent = processor_time() - started;
+    let spent = processor_time().saturating_sub(started);
     let each = spent / u32::try_from(found.len().max(1)).unwrap_or(u32::MAX);
     println!("{name} one by one: {each:.2?} each");
     found

@@ -9,7 +9,7 @@ use crate::embedding::Embedding;
 pub struct CombinedIndex {
     parts: Vec<(&'static str, Box<dyn NoveltyIndex>)>,
     embedding: Option<EmbeddingIndex>,
-    len: usize,
+    len: u32,
 }
 
 /// A text to be judged, with its embedding where it has one.
@@ -63,7 +63,7 @@ impl CombinedIndex {
 
     /// How many texts have been inserted.
     pub fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Whether nothing has been inserted.
@@ -79,7 +79,8 @@ impl CombinedIndex {
         for (_, index) in &mut self.parts {
             index.insert(text);
         }
-        let entry = u32::try_from(self.len).expect("memory ends before 2^32 texts");
+        let entry = self.len;
+        // Memory ends before 2^32 texts.
         self.len += 1;
         entry
     }
@@ -134,10 +135,12 @@ impl CombinedIndex {
             let results = index.admit_all(&texts, most).into_iter();
             let results = results.map(|result| result.map_err(|of| Duplicate { of, by }));
             let results: Vec<_> = results.collect();
-            self.len += results.iter().filter(|result| result.is_ok()).count();
+            // Entries are numbered, so the last novel text says how many there are.
+            let last = results.iter().rev().find_map(|result| result.ok());
+            self.len = last.map_or(self.len, |entry| entry + 1);
             return Ok(results);
         }
-        let before = u32::try_from(self.len).expect("memory ends before 2^32 texts");
+        let before = self.len;
         let found = self.duplicates_by_embedding(subjects);
         let subjects = subjects.iter().zip(found).enumerate();
         let results = admit_in_turn(subjects, most, |(place, (subject, found))| {

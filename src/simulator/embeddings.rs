@@ -74,7 +74,9 @@ fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
     if length > 0.0 {
-        sum.iter_mut().for_each(|number| *number /= length);
+        for number in &mut sum {
+            *number /= length;
+        }
     } else {
         // Nothing but signs: some direction all the same, as models give.
         sum[0] = 1.0;

@@ -53,6 +53,20 @@ fn embeddings_are_on_the_bill_and_tell_duplicates() {
 }
 
 #[test]
+fn instructions_are_judged_by_their_embeddings_before_outputs_are_bought() {
+    let (place, server) = (Place::new(), Server::start(with_embeddings()));
+    let phases = ["--phases", "instructions+responses", "--target", "200", "--budget", "5"];
+    place.generate(&server, &args(&phases)).assert_code(0);
+    let status = place.status();
+    assert_eq!(status["accepted"], 200);
+    assert_eq!(money(&status, "spent_usd"), server.bill().cost);
+    assert!(status["rejections"]["novelty"]["embedding"].as_u64() > Some(0));
+    place.assert_replays();
+    place.generate(&server, &["--target", "210"]).assert_code(0);
+    place.assert_replays();
+}
+
+#[test]
 fn a_run_that_goes_on_buys_no_embedding_again() {
     let (place, server) = (Place::new(), Server::start(with_embeddings()));
     place.generate(&server, &args(&["--target", "50", "--budget", "5"])).assert_code(0);

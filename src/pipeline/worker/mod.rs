@@ -186,7 +186,7 @@ impl Errand for Job {
     }
 
     fn path(&self) -> String {
-        self.lane.provider.path(&self.request.model).into()
+        self.lane.provider.path(&self.request.model)
     }
 
     /// Encoded again when the API turned out to take something else meanwhile.

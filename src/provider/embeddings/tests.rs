@@ -106,9 +106,9 @@ proptest! {
     ) {
         let bytes = |v: &[f32; 5]| v.iter().flat_map(|c| c.to_le_bytes()).collect::<Vec<_>>();
         let body = |as_text: bool, turn: usize| {
-            let datum = |(index, v): (usize, &[f32; 5])| match as_text {
-                true => json!({"index": index, "embedding": STANDARD.encode(bytes(v))}),
-                false => json!({"index": index, "embedding": v}),
+            let datum = |(index, v): (usize, &[f32; 5])| {
+                let embedding = if as_text { json!(STANDARD.encode(bytes(v))) } else { json!(v) };
+                json!({"index": index, "embedding": embedding})
             };
             let mut data: Vec<_> = vectors.iter().enumerate().map(datum).collect();
             data.rotate_left(turn % vectors.len());
