@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::ReplayArgs;
-use super::export::{exporter, to_output};
+use super::export::to_output;
 use super::failure::{CliError, say};
 use crate::config::{Environment, RunConfig, Settings};
-use crate::export::ExportOptions;
 use crate::novelty::Combination;
 use crate::pipeline::{self, ReplayTotals};
 use crate::report::count;
@@ -30,8 +29,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
         })?,
         Some(path) => {
             let output = Some(path.as_path()).filter(|path| *path != Path::new("-"));
-            let options = ExportOptions { with_provenance: false };
-            to_output(exporter(&args.format)?, &options, output, |rows| {
+            to_output(&args.format, output, |rows| {
                 pipeline::replay::<CliError>(&config, &reader, |task| {
                     comparison.compare(task);
                     Ok(rows.write(task)?)
@@ -104,7 +102,7 @@ impl Comparison {
     fn new(reader: &RunReader, model: &str) -> Result<Self, CliError> {
         let mut live = Vec::new();
         reader.for_each_accepted::<CliError>(model, |accepted| {
-            live.push(accepted.task);
+            live.push(std::mem::take(&mut accepted.task));
             Ok(())
         })?;
         Ok(Self { live, equal_so_far: 0 })
