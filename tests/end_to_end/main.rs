@@ -5,6 +5,7 @@
 mod crash;
 mod dedup;
 mod embeddings;
+mod export;
 mod faults;
 mod generate;
 mod inputs;
