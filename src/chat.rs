@@ -13,7 +13,7 @@ pub enum Role {
 
 impl Role {
     /// The wire name: `system`, `user` or `assistant`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::User => "user",

@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
+use super::export::ExportArgs;
 use super::init::InitArgs;
 use super::models::ModelsArgs;
 use super::report::ReportArgs;
@@ -43,7 +44,7 @@ pub(super) enum Command {
     /// Derive the accepted tasks of a run again from its journal, at no cost
     Replay(ReplayArgs),
     /// Write the accepted tasks of a run; works while it runs
-    Export(ExportArgs),
+    Export(Box<ExportArgs>),
     /// Write one HTML page about a run: money, rejections, novelty, variety, speed, samples
     Report(ReportArgs),
     /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
@@ -427,24 +428,4 @@ pub(super) struct ReplayArgs {
     /// Other words of the keyword rule
     #[arg(long = "keyword", value_name = "WORD", value_delimiter = ',')]
     pub(super) keywords: Option<Vec<String>>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExportArgs {
-    /// The run directory
-    #[arg(long, value_name = "DIR", default_value = "output/simulated", env = "INSTRUCTMILL_RUN")]
-    pub(super) run: PathBuf,
-    /// The file to write, whole or not at all [default: stdout]
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) output: Option<PathBuf>,
-    /// The format
-    #[arg(long, default_value = "alpaca", value_parser = exporters())]
-    pub(super) format: String,
-    /// Add where each task came from: request, model, examples, cost, time
-    #[arg(long)]
-    pub(super) with_provenance: bool,
-    /// Add Alpaca's `most_similar_instructions` and `avg_similarity_score`: each task compared with
-    /// all before it, about a minute for 50,000 tasks and four for 100,000
-    #[arg(long)]
-    pub(super) with_similarity: bool,
 }

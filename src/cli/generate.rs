@@ -7,14 +7,13 @@ use std::process::ExitCode;
 use tokio::sync::watch;
 
 use super::args::GenerateArgs;
-use super::export::write_export;
+use super::export::{check_format, write_export};
 use super::failure::{CliError, say};
 use super::output::{check_not_input, check_output};
 use super::progress::Progress;
 use super::question::{self, Answer};
 use super::status;
 use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings, read_settings};
-use crate::export::ExportOptions;
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
@@ -25,6 +24,9 @@ const INTERRUPTED: u8 = 130;
 const OTHER_FILES: u64 = 64;
 
 pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
+    if args.output.is_some() {
+        check_format(&args.format)?;
+    }
     let flags = Settings::from(args.settings).or(args.responses.into());
     let file = match &args.config {
         Some(path) => read_settings(path)?,
@@ -63,8 +65,7 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     status::write_summary(&dir, &report)?;
     say(&format!("\n{}", to_text(&report).trim_end()));
     if let Some(path) = &args.output {
-        let written =
-            write_export(&dir, &args.format, Some(path), &ExportOptions::default(), false)?;
+        let written = write_export(&dir, &args.format, path)?;
         say(&format!("{:<14} {} tasks to {}", "exported", count(written), path.display()));
     }
     conclude(outcome)

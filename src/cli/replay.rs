@@ -4,11 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::ReplayArgs;
-use super::export::{exporter, to_output};
+use super::export::to_output;
 use super::failure::{CliError, say};
 use super::output::check_output;
 use crate::config::{Environment, RunConfig, Settings};
-use crate::export::ExportOptions;
 use crate::novelty::Combination;
 use crate::pipeline::{self, ReplayTotals};
 use crate::report::count;
@@ -32,8 +31,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
         Some(path) => {
             let output = Some(path.as_path()).filter(|path| *path != Path::new("-"));
             output.map_or(Ok(()), |output| check_output(&dir, output))?;
-            let options = ExportOptions { with_provenance: false };
-            to_output(exporter(&args.format)?, &options, output, |rows| {
+            to_output(&args.format, output, |rows| {
                 pipeline::replay::<CliError>(&config, &reader, |task| {
                     comparison.compare(task);
                     Ok(rows.write(task)?)
@@ -117,7 +115,7 @@ impl Comparison {
     fn new(reader: &RunReader, model: &str) -> Result<Self, CliError> {
         let mut live = Vec::new();
         reader.for_each_accepted::<CliError>(model, |accepted| {
-            live.push(accepted.task);
+            live.push(std::mem::take(&mut accepted.task));
             Ok(())
         })?;
         let is_behind = reader.summary()?.unjudged_responses > 0;

@@ -8,8 +8,7 @@ use serde_json::ser::PrettyFormatter;
 
 use crate::task::AcceptedTask;
 
-use super::row::TaskRow;
-use super::{ExportOptions, Exporter, RowWriter};
+use super::{Exporter, Layout, RowWriter};
 
 /// As deep as in the original's file.
 const INDENT: &[u8] = b"    ";
@@ -33,18 +32,17 @@ impl Exporter for Alpaca {
 
     fn begin<'w>(
         &self,
-        out: &'w mut dyn Write,
-        options: &ExportOptions,
+        out: &'w mut (dyn Write + Send),
+        layout: &'w Layout,
     ) -> io::Result<Box<dyn RowWriter + 'w>> {
         out.write_all(b"[")?;
-        let with_provenance = options.with_provenance;
-        Ok(Box::new(ArrayWriter { out, with_provenance, is_empty: true, item: Vec::new() }))
+        Ok(Box::new(ArrayWriter { out, layout, is_empty: true, item: Vec::new() }))
     }
 }
 
 struct ArrayWriter<'w> {
-    out: &'w mut dyn Write,
-    with_provenance: bool,
+    out: &'w mut (dyn Write + Send),
+    layout: &'w Layout,
     is_empty: bool,
     /// The JSON of one task, before it is moved to the right.
     item: Vec<u8>,
@@ -53,9 +51,9 @@ struct ArrayWriter<'w> {
 impl RowWriter for ArrayWriter<'_> {
     fn write(&mut self, task: &AcceptedTask) -> io::Result<()> {
         self.item.clear();
-        let layout = PrettyFormatter::with_indent(INDENT);
-        let row = TaskRow::new(task, self.with_provenance);
-        row.serialize(&mut Serializer::with_formatter(&mut self.item, layout))?;
+        let indented = PrettyFormatter::with_indent(INDENT);
+        let row = self.layout.row(task);
+        row.serialize(&mut Serializer::with_formatter(&mut self.item, indented))?;
 
         self.out.write_all(if self.is_empty { b"\n" } else { b",\n" })?;
         self.is_empty = false;
@@ -67,8 +65,9 @@ impl RowWriter for ArrayWriter<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> io::Result<()> {
+    fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
         self.out.write_all(if self.is_empty { b"]\n" } else { b"\n]\n" })?;
-        self.out.flush()
+        self.out.flush()?;
+        Ok(Vec::new())
     }
 }

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::lines::{self, LineWriter};
-use super::row::TaskRow;
-use super::{ExportOptions, Exporter, RowWriter};
+use super::lines::LineWriter;
+use super::{Exporter, Layout, RowWriter};
 
 /// One object of `instruction`, `input` and `output` a line.
 #[derive(Debug)]
@@ -25,11 +24,9 @@ impl Exporter for Jsonl {
 
     fn begin<'w>(
         &self,
-        out: &'w mut dyn Write,
-        options: &ExportOptions,
+        out: &'w mut (dyn Write + Send),
+        layout: &'w Layout,
     ) -> io::Result<Box<dyn RowWriter + 'w>> {
-        Ok(Box::new(LineWriter::new(out, *options, |task, with_provenance, buffer| {
-            lines::encode(&TaskRow::new(task, with_provenance), buffer)
-        })))
+        Ok(Box::new(LineWriter::new(out, layout)))
     }
 }

@@ -8,35 +8,32 @@ use serde_json::ser::Formatter;
 
 use crate::task::AcceptedTask;
 
-use super::{ExportOptions, RowWriter};
-
-/// Appends the JSON of a task, with its provenance or without, to a buffer.
-type Encode = fn(&AcceptedTask, bool, &mut Vec<u8>) -> io::Result<()>;
+use super::{Layout, RowWriter};
 
 /// Writes each task as one line of JSON.
 pub(super) struct LineWriter<'w> {
-    out: &'w mut dyn Write,
-    with_provenance: bool,
-    encode: Encode,
+    out: &'w mut (dyn Write + Send),
+    layout: &'w Layout,
     buffer: Vec<u8>,
 }
 
 impl<'w> LineWriter<'w> {
-    pub(super) fn new(out: &'w mut dyn Write, options: ExportOptions, encode: Encode) -> Self {
-        Self { out, with_provenance: options.with_provenance, encode, buffer: Vec::new() }
+    pub(super) fn new(out: &'w mut (dyn Write + Send), layout: &'w Layout) -> Self {
+        Self { out, layout, buffer: Vec::new() }
     }
 }
 
 impl RowWriter for LineWriter<'_> {
     fn write(&mut self, task: &AcceptedTask) -> io::Result<()> {
         self.buffer.clear();
-        (self.encode)(task, self.with_provenance, &mut self.buffer)?;
+        encode(&self.layout.row(task), &mut self.buffer)?;
         self.buffer.push(b'\n');
         self.out.write_all(&self.buffer)
     }
 
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        self.out.flush()
+    fn finish(self: Box<Self>) -> io::Result<Vec<String>> {
+        self.out.flush()?;
+        Ok(Vec::new())
     }
 }
 
@@ -59,6 +56,9 @@ impl Formatter for OneLine {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if fragment.is_ascii() {
+            return out.write_all(fragment.as_bytes());
+        }
         for piece in fragment.split_inclusive(LINE_BREAKS) {
             let mut chars = piece.chars();
             match chars.next_back() {

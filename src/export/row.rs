@@ -1,54 +1,9 @@
-//! The shape of a task in a file, apart from its shape in memory.
+//! Where a task came from, as an object of a file.
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::task::{AcceptedTask, TaskRef};
-
-/// A task with the keys and the order of keys of Alpaca's data set.
-#[derive(Serialize)]
-pub(super) struct TaskRow<'a> {
-    instruction: &'a str,
-    input: &'a str,
-    output: &'a str,
-    #[serde(flatten)]
-    similarity: Option<SimilarityRow<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provenance: Option<ProvenanceRow<'a>>,
-}
-
-/// The keys of Alpaca's generator for how similar a task is to those before it.
-#[derive(Serialize)]
-pub(super) struct SimilarityRow<'a> {
-    #[serde(serialize_with = "as_map")]
-    most_similar_instructions: &'a [(String, f64)],
-    avg_similarity_score: f64,
-}
-
-impl<'a> SimilarityRow<'a> {
-    pub(super) fn new(accepted: &'a AcceptedTask) -> Option<Self> {
-        accepted.similarity.as_ref().map(|similarity| Self {
-            most_similar_instructions: &similarity.most_similar,
-            avg_similarity_score: similarity.average,
-        })
-    }
-}
-
-fn as_map<S: Serializer>(scored: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(scored.iter().map(|(instruction, score)| (instruction, score)))
-}
-
-impl<'a> TaskRow<'a> {
-    pub(super) fn new(accepted: &'a AcceptedTask, with_provenance: bool) -> Self {
-        Self {
-            instruction: &accepted.task.instruction,
-            input: &accepted.task.input,
-            output: &accepted.task.output,
-            similarity: SimilarityRow::new(accepted),
-            provenance: with_provenance.then(|| ProvenanceRow::new(accepted)),
-        }
-    }
-}
 
 /// Where a task came from; [`ExportOptions`](super::ExportOptions) documents the keys.
 #[derive(Serialize)]
@@ -104,7 +59,7 @@ impl<'a> ProvenanceRow<'a> {
 }
 
 /// Always with three decimals, so that such texts sort like the times that they stand for.
-fn rfc3339(unix_ms: i64) -> Option<String> {
+pub(super) fn rfc3339(unix_ms: i64) -> Option<String> {
     Timestamp::from_millisecond(unix_ms).ok().map(|time| format!("{time:.3}"))
 }
 

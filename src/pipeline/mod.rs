@@ -28,6 +28,7 @@ mod request;
 mod retry;
 mod shared;
 mod shutdown;
+mod split;
 mod worker;
 
 pub use dedup::{
@@ -42,3 +43,4 @@ pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
 pub use progress::{LaneSnapshot, Snapshot};
 pub use replay::{ReplayTotals, replay};
 pub use shutdown::{Shutdown, listen};
+pub use split::{Division, Shares, SharesError, SplitRules, divide};

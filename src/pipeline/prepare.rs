@@ -187,7 +187,7 @@ fn judge_of_run(
         return Ok(judge);
     }
     run.reader.for_each_accepted::<StoreError>(&config.model, |accepted| {
-        judge.admit(accepted.task);
+        judge.admit(std::mem::take(&mut accepted.task));
         Ok(())
     })?;
     Ok(judge)

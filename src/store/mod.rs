@@ -11,6 +11,7 @@
 //! Readers ([`RunReader`]) work at any time, also while the run goes on. The order of the
 //! `responses.seq` column is the order of the journal, of which all verdicts are a function.
 
+mod accepted;
 mod embeddings;
 mod error;
 mod figures;
@@ -26,6 +27,7 @@ mod verdicts;
 mod watched;
 mod writer;
 
+pub use accepted::TaskKey;
 pub use embeddings::{EmbeddingBatch, EmbeddingKey};
 pub use error::StoreError;
 pub use figures::{AttemptRow, CandidateRow, SessionSpan};

@@ -112,6 +112,32 @@ impl RunReader {
         self.snapshot(|| self.attempt(read_summary))
     }
 
+    /// Shows the run as it is now for as long as this reader lives, whatever is added meanwhile.
+    /// The journal's log grows until then.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn hold_still(&self) -> Result<(), StoreError> {
+        self.attempt(|connection| connection.execute_batch("BEGIN"))?;
+        // The first query decides which moment is shown.
+        self.number("SELECT count(*) FROM sessions").map(drop)
+    }
+
+    /// When the first session began and when the last one was last seen at work, in milliseconds
+    /// since the Unix epoch; `None` before the first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn active_between(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        self.attempt(|connection| {
+            let sql = "SELECT min(started_at_ms), max(seen_at_ms) FROM sessions";
+            connection.query_row(sql, [], |row| {
+                let first: Option<i64> = row.get(0)?;
+                Ok(first.zip(row.get(1)?))
+            })
+        })
+    }
+
     /// The number that the next attempt gets.
     pub(super) fn next_attempt_id(&self) -> Result<u64, StoreError> {
         self.number("SELECT coalesce(max(id), 0) + 1 FROM attempts")

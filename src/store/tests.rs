@@ -139,7 +139,7 @@ async fn verdicts_come_back_as_accepted_tasks_with_their_provenance() {
 
     let mut tasks: Vec<AcceptedTask> = Vec::new();
     let collected: Result<(), StoreError> = open.reader.for_each_accepted("m", |task| {
-        tasks.push(task);
+        tasks.push(task.clone());
         Ok(())
     });
     collected.unwrap();
@@ -205,7 +205,7 @@ async fn an_open_task_waits_for_its_output_and_both_requests_are_known() {
 
     let mut tasks: Vec<AcceptedTask> = Vec::new();
     let collected: Result<(), StoreError> = open.reader.for_each_accepted("m", |task| {
-        tasks.push(task);
+        tasks.push(task.clone());
         Ok(())
     });
     collected.unwrap();
