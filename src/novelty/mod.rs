@@ -20,6 +20,7 @@
 
 mod combination;
 mod combined;
+mod common;
 mod contamination;
 mod cutoff;
 mod embedding;
@@ -41,6 +42,7 @@ use std::fmt::Debug;
 
 pub use self::combination::{Combination, CombinationError, Part};
 pub use self::combined::{CombinedIndex, Duplicate, NoEmbedding, Subject, is_embeddable};
+pub use self::common::{Common, common};
 pub use self::contamination::{Contamination, Overlap};
 pub use self::measure::Measure;
 

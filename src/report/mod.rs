@@ -1,7 +1,7 @@
 //! Reports: what a person or a script reads about a run.
 
 pub mod figures;
-mod html;
+pub(crate) mod html;
 mod json;
 mod numbers;
 mod text;

@@ -4,6 +4,8 @@
 //! DIR/run.db        the journal (SQLite, WAL, synchronous=FULL); open it with any SQLite tool
 //! DIR/run.lock      held by the one process that works on the run
 //! DIR/summary.json  totals, written when a session ends
+//! DIR/marks.db      rows that a person marked as bad
+//! DIR/view.db       the viewer's index of words; can be deleted
 //! DIR/ballast       space set aside, given up when the disk is full so that what was paid for fits
 //! ```
 //!
@@ -16,10 +18,13 @@ mod embeddings;
 mod error;
 mod figures;
 mod journal;
+mod marks;
 mod reader;
 mod records;
+mod row;
 mod run_dir;
 mod schema;
+mod search;
 mod task_rows;
 #[cfg(test)]
 mod tests;
@@ -32,13 +37,16 @@ pub use embeddings::{EmbeddingBatch, EmbeddingKey};
 pub use error::StoreError;
 pub use figures::{AttemptRow, CandidateRow, SessionSpan};
 pub use journal::{Journal, WriterThread};
+pub use marks::Marks;
 pub use reader::RunReader;
 pub use records::{
     AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
     VerdictBatch,
 };
+pub use row::{RowId, RowIdError, Step, StoredRow};
 pub use run_dir::{OpenRun, RunDir, RunLock};
 pub use schema::FORMAT_VERSION;
+pub use search::{Fate, RowFilter, SearchIndex};
 
 /// Now, in milliseconds since the Unix epoch.
 pub fn unix_ms() -> i64 {

@@ -55,6 +55,10 @@ impl RunReader {
         Self::open(&self.dir)
     }
 
+    pub(super) fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
     pub(super) fn attempt<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,

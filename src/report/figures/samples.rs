@@ -24,7 +24,12 @@ pub struct Sample {
 impl Sample {
     /// The first characters of a text.
     pub(super) fn of(text: &str) -> Self {
-        match text.char_indices().nth(MOST_CHARS) {
+        Self::cut(text, MOST_CHARS)
+    }
+
+    /// At most so many characters of a text.
+    pub(crate) fn cut(text: &str, most: usize) -> Self {
+        match text.char_indices().nth(most) {
             None => Self { text: text.to_owned(), cut_from: None },
             Some((end, _)) => {
                 let all = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);

@@ -97,7 +97,7 @@ pub(super) fn details(html: &mut Html, summary: &str, content: impl FnOnce(&mut 
 }
 
 /// Names with values.
-pub(super) fn facts(html: &mut Html, facts: &[(&str, String)]) {
+pub(crate) fn facts(html: &mut Html, facts: &[(&str, String)]) {
     html.element("dl", &[("class", "facts")], |html| {
         for (name, value) in facts {
             html.element("div", &[], |html| {
@@ -111,7 +111,7 @@ pub(super) fn facts(html: &mut Html, facts: &[(&str, String)]) {
 }
 
 /// A paragraph.
-pub(super) fn paragraph(html: &mut Html, text: &str) {
+pub(crate) fn paragraph(html: &mut Html, text: &str) {
     html.leaf("p", &[], text);
 }
 
@@ -133,7 +133,7 @@ pub(super) fn meter(html: &mut Html, class: &str, share: f64) {
 
 /// A text by somebody else, in a box of its own: its direction is its own, and nothing is painted
 /// outside.
-pub(super) fn quoted(html: &mut Html, class: &str, sample: &Sample) {
+pub(crate) fn quoted(html: &mut Html, class: &str, sample: &Sample) {
     html.element("div", &[("class", class), ("dir", "auto")], |html| {
         html.foreign(&sample.text);
     });

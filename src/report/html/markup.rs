@@ -2,15 +2,15 @@
 //! this program, and every text and every value is escaped where it is written.
 
 /// An attribute: its name, and a value that is escaped.
-pub(super) type Attribute<'a> = (&'static str, &'a str);
+pub(crate) type Attribute<'a> = (&'static str, &'a str);
 
 /// A growing piece of HTML or SVG.
 #[derive(Debug, Default)]
-pub(super) struct Html(String);
+pub(crate) struct Html(String);
 
 impl Html {
     /// An element with what `content` writes into it.
-    pub(super) fn element(
+    pub(crate) fn element(
         &mut self,
         tag: &'static str,
         attributes: &[Attribute<'_>],
@@ -26,7 +26,7 @@ impl Html {
     }
 
     /// An element that holds a text.
-    pub(super) fn leaf(
+    pub(crate) fn leaf(
         &mut self,
         tag: &'static str,
         attributes: &[Attribute<'_>],
@@ -38,21 +38,21 @@ impl Html {
     }
 
     /// An element without content: `<meta>` and its like in HTML, any in SVG.
-    pub(super) fn empty(&mut self, tag: &'static str, attributes: &[Attribute<'_>]) -> &mut Self {
+    pub(crate) fn empty(&mut self, tag: &'static str, attributes: &[Attribute<'_>]) -> &mut Self {
         self.open(tag, attributes);
         self.0.push_str("/>");
         self
     }
 
     /// A text.
-    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         text.chars().for_each(|character| self.character(character));
         self
     }
 
     /// A text of somebody else, such as a model: what could not be seen is made visible. It may
     /// still turn the direction of its letters, so it belongs into an element of its own.
-    pub(super) fn foreign(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn foreign(&mut self, text: &str) -> &mut Self {
         for character in text.chars() {
             match visible(character) {
                 None => self.character(character),
@@ -65,7 +65,7 @@ impl Html {
     }
 
     /// A text of somebody else where no element can be, as in a title.
-    pub(super) fn foreign_alone(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn foreign_alone(&mut self, text: &str) -> &mut Self {
         for character in text.chars() {
             match visible(character) {
                 None => self.character(character),
@@ -76,29 +76,29 @@ impl Html {
     }
 
     /// Text of this program that is markup already: its style sheet and its script.
-    pub(super) fn literal(&mut self, text: &'static str) -> &mut Self {
+    pub(crate) fn literal(&mut self, text: &'static str) -> &mut Self {
         self.0.push_str(text);
         self
     }
 
     /// A line break in the source, for people who read it.
-    pub(super) fn line(&mut self) -> &mut Self {
+    pub(crate) fn line(&mut self) -> &mut Self {
         self.0.push('\n');
         self
     }
 
     /// Other markup.
-    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
+    pub(crate) fn append(&mut self, other: &Self) -> &mut Self {
         self.0.push_str(&other.0);
         self
     }
 
     /// How many bytes it has.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 

@@ -17,6 +17,11 @@ mod speed;
 mod tasks;
 mod variety;
 
+pub(crate) use blocks::{facts, paragraph, quoted};
+pub(crate) use markup::Html;
+pub(crate) use numbers::money;
+pub(crate) use page::{STYLE, banner};
+
 use super::figures::RunFigures;
 
 /// The page.

@@ -51,7 +51,7 @@ pub(super) fn usd_text(amount: f64, step: f64) -> String {
 }
 
 /// An amount with as many decimals as it needs to be told from nothing, at least two.
-pub(super) fn money(amount: Usd) -> String {
+pub(crate) fn money(amount: Usd) -> String {
     let text = match amount.to_f64() {
         a if a == 0.0 || a >= 100.0 => return amount.display(2),
         a if a >= 0.01 => amount.display(4),

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use super::markup::Html;
 use crate::report::figures::RunFigures;
 
-const STYLE: &str = include_str!("style.css");
+/// The style sheet, which the viewer shares.
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The sections, by id and name.
@@ -81,7 +82,8 @@ fn policy() -> String {
     )
 }
 
-fn banner(html: &mut Html) {
+/// Says above all else that nothing here is real.
+pub(crate) fn banner(html: &mut Html) {
     html.element("aside", &[("class", "banner"), ("aria-label", "Simulated run")], |html| {
         html.leaf("strong", &[], "SIMULATED");
         html.text(" Every task, token and dollar here is made up. Do not train on it.");
