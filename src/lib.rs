@@ -22,7 +22,7 @@
 //! # The layers
 //!
 //! ```text
-//! main -> cli -> pipeline -> config
+//! main -> cli -> { pipeline viewer } -> config
 //!   -> { pool template ledger limit provider store filter novelty benchmark dataset
 //!        export report simulator }
 //!   -> { task chat usd event summary embedding }
@@ -55,5 +55,6 @@ pub mod template;
 pub mod config;
 
 pub mod pipeline;
+pub mod viewer;
 
 pub mod cli;

@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 6] = [
         "simulator",
     ],
     &["config"],
-    &["pipeline"],
+    &["pipeline", "viewer"],
     &["cli"],
     &["main"],
 ];

@@ -12,6 +12,7 @@ use super::models::ModelsArgs;
 use super::report::ReportArgs;
 use super::shell::{CompletionsArgs, ManArgs};
 use super::simulate::SimulateArgs;
+use super::view::ViewArgs;
 use crate::chat::ReasoningEffort;
 use crate::config::{
     Money, PHASES, PhaseSettings, SIMULATED, Settings, check_similarity, provider_names,
@@ -47,6 +48,9 @@ pub(super) enum Command {
     Export(Box<ExportArgs>),
     /// Write one HTML page about a run: money, rejections, novelty, variety, speed, samples
     Report(ReportArgs),
+    /// Look at a run's rows in a browser on this machine: page, search, filter, mark as bad; works
+    /// while it runs
+    View(ViewArgs),
     /// Remove the duplicates from any JSON, JSONL, CSV or Parquet file
     Dedup(Box<DedupArgs>),
     /// Search the price table: prices, limits and abilities of models

@@ -20,6 +20,7 @@ mod report;
 mod shell;
 mod simulate;
 mod status;
+mod view;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::View(args) => view::run(&args),
         Command::Dedup(args) => dedup::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Simulate(args) => simulate::run(args),

@@ -44,9 +44,8 @@ fn spans(tokenizer: Tokenizer, text: &str) -> Vec<Span> {
         let before = folded.len();
         match tokenizer {
             Tokenizer::Ascii => folded.push_str(&piece.to_lowercase()),
-            Tokenizer::Unicode => folded.extend(
-                piece.nfkc().filter(|&c| !is_invisible(c)).flat_map(char::to_lowercase),
-            ),
+            Tokenizer::Unicode => folded
+                .extend(piece.nfkc().filter(|&c| !is_invisible(c)).flat_map(char::to_lowercase)),
         }
         let whole = start..start + piece.len();
         origin.extend(std::iter::repeat_n(whole, folded.len() - before));

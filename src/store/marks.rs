@@ -57,7 +57,8 @@ impl Marks {
                 let sql = "INSERT OR IGNORE INTO marks VALUES (?1, ?2, ?3, ?4)";
                 connection.execute(sql, params![self.run, response, item, unix_ms()])
             } else {
-                let sql = "DELETE FROM marks WHERE run = ?1 AND response_seq = ?2 AND item_index = ?3";
+                let sql =
+                    "DELETE FROM marks WHERE run = ?1 AND response_seq = ?2 AND item_index = ?3";
                 connection.execute(sql, params![self.run, response, item])
             }
         };

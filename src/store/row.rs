@@ -93,9 +93,8 @@ impl RunReader {
     /// [`StoreError`] when the journal cannot be read.
     pub fn places(&self, step: Step, most: usize) -> Result<Vec<RowId>, StoreError> {
         let (sql, end) = if step.backwards { (PLACES_BACK, i64::MAX) } else { (PLACES_ON, -1) };
-        let (response, item) = step
-            .from
-            .map_or((end, 0), |row| (to_sql(row.response_seq), i64::from(row.item_index)));
+        let (response, item) =
+            step.from.map_or((end, 0), |row| (to_sql(row.response_seq), i64::from(row.item_index)));
         self.attempt(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let rows = statement
@@ -124,8 +123,8 @@ impl RunReader {
         most: usize,
         mut each: impl FnMut(StoredRow) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let (response, item) = place
-            .map_or((-1, 0), |row| (to_sql(row.response_seq), i64::from(row.item_index)));
+        let (response, item) =
+            place.map_or((-1, 0), |row| (to_sql(row.response_seq), i64::from(row.item_index)));
         self.attempt(|connection| {
             let sql = format!(
                 "{COLUMNS} WHERE (c.response_seq, c.item_index) > (?1, ?2)
@@ -147,8 +146,8 @@ impl RunReader {
     /// [`StoreError`] when the journal cannot be read.
     pub fn tallies(&self) -> Result<Vec<(Option<(Stage, String)>, u64)>, StoreError> {
         self.attempt(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT stage, rule, count FROM tallies ORDER BY 3 DESC")?;
+            let mut statement = connection
+                .prepare_cached("SELECT stage, rule, count FROM tallies ORDER BY 3 DESC")?;
             let rows = statement.query_map([], |row| {
                 let stage: String = row.get(0)?;
                 let rule: String = row.get(1)?;

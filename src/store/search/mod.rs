@@ -137,10 +137,15 @@ impl SearchIndex {
     ) -> Result<Vec<RowId>, StoreError> {
         let Some(expression) = filter.expression() else { return Ok(Vec::new()) };
         let (sql, end) = if step.backwards {
-            ("SELECT rowid FROM texts WHERE texts MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3",
-             i64::MAX)
+            (
+                "SELECT rowid FROM texts WHERE texts MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3",
+                i64::MAX,
+            )
         } else {
-            ("SELECT rowid FROM texts WHERE texts MATCH ?1 AND rowid > ?2 ORDER BY rowid LIMIT ?3", -1)
+            (
+                "SELECT rowid FROM texts WHERE texts MATCH ?1 AND rowid > ?2 ORDER BY rowid LIMIT ?3",
+                -1,
+            )
         };
         let from = step.from.map_or(end, number);
         self.attempt(|connection| {
