@@ -28,3 +28,4 @@ mod report;
 mod secrets;
 mod support;
 mod tls;
+mod view;

@@ -192,7 +192,7 @@ fn open(place: &Place) -> OpenRun {
 }
 
 /// Texts that try to leave their element, to turn the page around or to swell it.
-fn hostile_texts() -> Vec<String> {
+pub fn hostile_texts() -> Vec<String> {
     [
         "</script><script>alert(1)</script><img src=x onerror=alert(1)>",
         "]]> --> <!-- </style> </textarea></title><svg onload=alert(1)>",
@@ -209,7 +209,7 @@ fn hostile_texts() -> Vec<String> {
 }
 
 /// A run whose every text is hostile, still open.
-async fn fill(run: &OpenRun, texts: &[String]) {
+pub async fn fill(run: &OpenRun, texts: &[String]) {
     let settings =
         serde_json::json!({ "model": "<b>m</b>\u{202e}", "provider": "openai", "target": 9 });
     run.journal.set_meta("settings", settings.to_string()).await.unwrap();
@@ -254,6 +254,17 @@ async fn fill(run: &OpenRun, texts: &[String]) {
     run.journal.flush().await.unwrap();
 }
 
+/// Nothing that cannot be seen, or that turns the page around, is left as it came.
+#[track_caller]
+pub fn assert_no_raw_signs(page: &str) {
+    for raw in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{ffff}', '\0', '\u{1b}', '\r'] {
+        assert!(!page.contains(raw), "{raw:?}");
+    }
+    for markup in ["<img", "<script>alert", "</textarea", " onmouseover=\""] {
+        assert!(!page.contains(markup), "{markup}");
+    }
+}
+
 #[test]
 fn hostile_texts_are_harmless_and_a_run_under_way_can_be_looked_at() {
     let place = Place::new();
@@ -267,9 +278,7 @@ fn hostile_texts_are_harmless_and_a_run_under_way_can_be_looked_at() {
     assert!(page.contains("cut here: 1,200 of 100,002 characters"));
     assert!(page.contains("<span class=\"unseen\">U+202E</span>txet desrever"));
     assert!(page.contains("Running."));
-    for raw in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{ffff}', '\0', '\u{1b}', '\r'] {
-        assert!(!page.contains(raw), "{raw:?}");
-    }
+    assert_no_raw_signs(&page);
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
     keep("report-hostile.html", &page);
     runtime.block_on(run.journal.close(StopReason::Failed, Some("<i>why".into()))).unwrap();
