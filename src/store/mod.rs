@@ -43,7 +43,7 @@ pub use records::{
     AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
     VerdictBatch,
 };
-pub use row::{RowId, RowIdError, Step, StoredRow};
+pub use row::{RowId, RowIdError, Step, StoredRow, Tally};
 pub use run_dir::{OpenRun, RunDir, RunLock};
 pub use schema::FORMAT_VERSION;
 pub use search::{Fate, RowFilter, SearchIndex};

@@ -71,6 +71,9 @@ pub struct StoredRow {
     pub score: Option<f64>,
 }
 
+/// A stage and a rule, `None` standing for acceptance, and how many candidates it has.
+pub type Tally = (Option<(Stage, String)>, u64);
+
 const PLACES_ON: &str = "
 SELECT response_seq, item_index FROM candidates
 WHERE (response_seq, item_index) > (?1, ?2)
@@ -97,8 +100,7 @@ impl RunReader {
             step.from.map_or((end, 0), |row| (to_sql(row.response_seq), i64::from(row.item_index)));
         self.attempt(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement
-                .query_map(params![response, item, to_sql(most as u64)], |row| place(row))?;
+            let rows = statement.query_map(params![response, item, to_sql(most as u64)], place)?;
             rows.collect()
         })
     }
@@ -139,12 +141,11 @@ impl RunReader {
         })
     }
 
-    /// How many candidates each stage and rule has, `None` standing for the accepted ones; needs no
-    /// scan.
+    /// How many candidates each stage and rule has; needs no scan.
     ///
     /// # Errors
     /// [`StoreError`] when the journal cannot be read.
-    pub fn tallies(&self) -> Result<Vec<(Option<(Stage, String)>, u64)>, StoreError> {
+    pub fn tallies(&self) -> Result<Vec<Tally>, StoreError> {
         self.attempt(|connection| {
             let mut statement = connection
                 .prepare_cached("SELECT stage, rule, count FROM tallies ORDER BY 3 DESC")?;

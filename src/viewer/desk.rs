@@ -7,7 +7,7 @@ use super::query::{Cursor, Query};
 use super::{ViewedRun, ViewerError};
 use crate::event::Stage;
 use crate::novelty::{Common, common};
-use crate::store::{Marks, RowId, RunReader, SearchIndex, Step, StoreError, StoredRow};
+use crate::store::{Marks, RowId, RunReader, SearchIndex, Step, StoreError, StoredRow, Tally};
 use crate::task::{Candidate, TaskRef};
 
 /// Rows of a page.
@@ -40,7 +40,7 @@ pub(super) struct Page {
     /// How many rows fit, no further than [`MOST_COUNTED`]; `None` where that is not counted.
     pub(super) matches: Option<u64>,
     /// The rules that there are to filter by, with their counts; the accepted tasks have none.
-    pub(super) tallies: Vec<(Option<(Stage, String)>, u64)>,
+    pub(super) tallies: Vec<Tally>,
 }
 
 /// A row and what it was compared with.

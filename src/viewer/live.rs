@@ -125,7 +125,7 @@ impl Turn {
             change(live, |live| live.summary = Some(summary));
         }
         let added = index.extend(reader, ROWS_AT_ONCE)?;
-        let indexed = index.len()?;
+        let indexed = index.rows()?;
         change(live, |live| {
             (live.running, live.indexed, live.problem) = (running, indexed, None);
         });

@@ -1,7 +1,5 @@
 //! What a page's address asks for.
 
-use std::borrow::Cow;
-
 use form_urlencoded::{Serializer, parse};
 
 use crate::event::Stage;
@@ -40,27 +38,28 @@ impl Query {
     pub(super) fn read(query: &str) -> Result<Self, String> {
         let mut read = Self::default();
         for (name, value) in parse(query.as_bytes()) {
-            read.set(&name, value).map_err(|error| format!("`{name}`: {error}"))?;
+            read.set(&name, &value).map_err(|error| format!("`{name}`: {error}"))?;
         }
         Ok(read)
     }
 
-    fn set(&mut self, name: &str, value: Cow<'_, str>) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let place =
             |value: &str| value.parse().map_err(|e: crate::store::RowIdError| e.to_string());
         match name {
-            "q" => self.filter.text = value.trim().to_owned(),
+            "q" => value.trim().clone_into(&mut self.filter.text),
             _ if value.is_empty() => {}
             "fate" if value == "marked" => self.marked = true,
-            "fate" => self.filter.fate = fate(&value).ok_or("there is no such verdict")?,
+            "fate" => self.filter.fate = fate(value).ok_or("there is no such verdict")?,
             "request" => {
-                let index = value.trim().parse().map_err(|_| "the number of a request is wanted");
+                let index =
+                    value.trim().parse().map_err(|_not_one| "the number of a request is wanted");
                 self.filter.request_index = Some(index?);
             }
-            "score" => self.filter.least_tenths = Some(tenths(&value)?),
+            "score" => self.filter.least_tenths = Some(tenths(value)?),
             "order" => self.oldest_first = value == "oldest",
-            "after" => self.cursor = Cursor::After(place(&value)?),
-            "before" => self.cursor = Cursor::Before(place(&value)?),
+            "after" => self.cursor = Cursor::After(place(value)?),
+            "before" => self.cursor = Cursor::Before(place(value)?),
             _ => {}
         }
         Ok(())

@@ -89,7 +89,7 @@ impl SearchIndex {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    pub fn len(&self) -> Result<u64, StoreError> {
+    pub fn rows(&self) -> Result<u64, StoreError> {
         self.attempt(|connection| {
             let sql = "SELECT rows FROM progress";
             connection.query_row(sql, [], |row| row.get(0)).map(from_sql)

@@ -70,7 +70,7 @@ async fn the_index_follows_the_journal_and_finds_parts_of_it() {
     respond(&run, &["Écris un café", "bake"], 2).await;
     assert_eq!(index.extend(&reader, 100).unwrap(), 2);
     assert_eq!(index.extend(&reader, 100).unwrap(), 0);
-    assert_eq!(index.len().unwrap(), 5);
+    assert_eq!(index.rows().unwrap(), 5);
     for (question, places) in [
         ("bake", &["1.0", "1.1", "2.1"][..]),
         ("健康", &["1.2"]),

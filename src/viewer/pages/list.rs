@@ -133,17 +133,14 @@ fn choice(html: &mut Html, name: &str, own: &str, options: &[(String, String)]) 
 
 /// Every verdict that there is, with how many rows have it.
 fn fates(query: &Query, page: &Page) -> Vec<(String, String)> {
-    let sum = |fits: &dyn Fn(&Option<(Stage, String)>) -> bool| -> u64 {
-        page.tallies.iter().filter(|(key, _)| fits(key)).map(|(_, count)| count).sum()
-    };
     let mut fates = vec![
         (String::new(), "any".to_owned()),
-        ("accepted".to_owned(), format!("accepted ({})", count(sum(&|key| key.is_none())))),
-        ("rejected".to_owned(), format!("turned away ({})", count(sum(&|key| key.is_some())))),
+        ("accepted".to_owned(), format!("accepted ({})", count(sum(page, |key| key.is_none())))),
+        ("rejected".to_owned(), format!("turned away ({})", count(sum(page, |key| key.is_some())))),
         ("marked".to_owned(), "marked as bad".to_owned()),
     ];
     for stage in Stage::ALL {
-        let whole = sum(&|key| key.as_ref().is_some_and(|(own, _)| *own == stage));
+        let whole = sum(page, |key| key.is_some_and(|(own, _)| *own == stage));
         if whole > 0 {
             let name = stage.as_str();
             fates.push((name.to_owned(), format!("{name} ({})", count(whole))));
@@ -160,6 +157,11 @@ fn fates(query: &Query, page: &Page) -> Vec<(String, String)> {
         fates.push((own.clone(), format!("{own} (0)")));
     }
     fates
+}
+
+/// How many rows have a verdict that fits; `None` is acceptance.
+fn sum(page: &Page, fits: impl Fn(Option<&(Stage, String)>) -> bool) -> u64 {
+    page.tallies.iter().filter(|(key, _)| fits(key.as_ref())).map(|(_, count)| count).sum()
 }
 
 /// What is shown, what the index lacks, and the export.
