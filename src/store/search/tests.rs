@@ -1,6 +1,6 @@
 use super::super::{NewAttempt, NewResponse, OpenRun, RunDir, VerdictBatch};
 use super::*;
-use crate::event::{Nearest, Phase, Rejection, Stage, Verdict};
+use crate::event::{Fate as Ended, Nearest, Phase, Rejection, Stage, Verdict};
 use crate::task::{Candidate, TaskRef};
 use crate::usd::Usd;
 
@@ -15,6 +15,7 @@ async fn respond(run: &OpenRun, texts: &[&str], first_task_id: u64) {
         request_index: id - 1,
         phase: Phase::Tasks,
         examples: vec![],
+        tasks: vec![],
         prompt_bound: 1,
         max_output_tokens: 1,
         reserved: Usd::ZERO,
@@ -31,15 +32,13 @@ async fn respond(run: &OpenRun, texts: &[&str], first_task_id: u64) {
     };
     let response_seq = run.journal.answer(response).await.unwrap();
     let verdicts = (0..).zip(texts).map(|(item_index, text)| {
-        let rejection = (item_index % 2 == 1).then(|| Rejection {
-            stage: Stage::Novelty,
-            rule: "rouge-l",
-            detail: String::new(),
-        });
+        let duplicate = Rejection { stage: Stage::Novelty, rule: "rouge-l", detail: String::new() };
+        let fate = if item_index % 2 == 1 { Ended::Rejected(duplicate) } else { Ended::Accepted };
         Verdict {
             item_index,
             candidate: Candidate { instruction: (*text).to_owned(), ..Candidate::default() },
-            rejection,
+            fate,
+            answers: None,
             nearest: Some(Nearest { task: TaskRef::Seed(0), score: 0.7 }),
         }
     });
@@ -77,7 +76,7 @@ async fn the_index_follows_the_journal_and_finds_parts_of_it() {
         ("三个保", &["1.2"]),
         ("康健", &[]),
         ("cafe", &["2.0"]),
-        ("appl*", &["1.0", "1.1"]),
+        ("appl*", &[]),
         ("\"pie apple\"", &[]),
         ("rouge accepted q0", &[]),
     ] {

@@ -75,7 +75,7 @@ fn filters(html: &mut Html, query: &Query, page: &Page) {
                 ("name", "q"),
                 ("type", "search"),
                 ("value", query.filter.text.as_str()),
-                ("placeholder", "words, \"a phrase\", begin*"),
+                ("placeholder", "words, \"a phrase\""),
             ];
             html.empty("input", &field);
         });
