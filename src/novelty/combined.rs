@@ -234,10 +234,10 @@ mod tests {
     fn the_verdict_names_the_first_that_decides() {
         let texts = [
             "In one sentence, explain why the sky looks blue",
-            "List the days of the week",
+            "List the days and the week",
             "Explain why the sky looks blue in one sentence",
             "List all the days of the week",
-            "tsiL eht syad fo eht keew",
+            "tsiL eht syad dna eht keew",
             "List the months of the year",
         ];
         let embeddings = texts.map(embedding);

@@ -24,7 +24,7 @@ const LAYERS: usize = 16;
 /// The graph over the rows of an index.
 pub(super) struct Graph {
     exact_up_to: usize,
-    graph: Hnsw<'static, i16, Angle>,
+    rows: Hnsw<'static, i16, Angle>,
     len: usize,
 }
 
@@ -45,7 +45,7 @@ impl Graph {
     pub(super) fn new(exact_up_to: usize) -> Self {
         let graph =
             Hnsw::new(NEIGHBOURS, 2 * exact_up_to.max(1), LAYERS, LOOKED_AT_TO_INSERT, Angle);
-        Self { exact_up_to, graph, len: 0 }
+        Self { exact_up_to, rows: graph, len: 0 }
     }
 
     /// Takes up rows that were added.
@@ -53,7 +53,7 @@ impl Graph {
         let half = self.exact_up_to / 2;
         let due = (2 * rows.len().saturating_sub(half)).min(rows.len());
         for row in self.len..due {
-            self.graph.insert((rows.components(row), row));
+            self.rows.insert((rows.components(row), row));
         }
         self.len = self.len.max(due);
     }
@@ -61,7 +61,7 @@ impl Graph {
     /// Rows that are probably the most similar to a text; `None` while a scan is to find them.
     pub(super) fn propose(&self, components: &[i16]) -> Option<Vec<usize>> {
         (self.len > self.exact_up_to).then(|| {
-            let found = self.graph.search(components, PROPOSED, LOOKED_AT_TO_FIND);
+            let found = self.rows.search(components, PROPOSED, LOOKED_AT_TO_FIND);
             found.iter().map(hnsw_rs::hnsw::Neighbour::get_origin_id).collect()
         })
     }
@@ -96,16 +96,16 @@ mod tests {
         let vectors: Vec<_> = (0..3_000).map(|_| embedding(&mut rng, None)).collect();
         let build = || {
             let mut index = EmbeddingIndex::with_graph_from(0.9, 500);
-            vectors.iter().for_each(|(_, embedding)| {
+            for (_, embedding) in &vectors {
                 index.insert(Some(embedding));
-            });
+            }
             index
         };
         let (index, again) = (build(), build());
         let mut scan = EmbeddingIndex::new(0.9);
-        vectors.iter().for_each(|(_, embedding)| {
+        for (_, embedding) in &vectors {
             scan.insert(Some(embedding));
-        });
+        }
         let (mut wanted, mut found) = (0, 0);
         for (vector, _) in &vectors {
             let (_, copy) = embedding(&mut rng, Some(vector));
