@@ -135,6 +135,10 @@ impl Desk {
     ) -> Result<Neighbour, StoreError> {
         let (place, text) = match task {
             TaskRef::Seed(number) => (None, self.seed(number)),
+            TaskRef::Open(_) => (
+                None,
+                Err("Instructions that wait for their outputs are not looked up.".to_owned()),
+            ),
             TaskRef::Accepted(number) => {
                 let place = store.index.place_of(number)?;
                 let found = place.map(|id| store.reader.row(id)).transpose()?.flatten();

@@ -88,6 +88,7 @@ fn compare(html: &mut Html, neighbour: &Neighbour, score: Option<f64>) {
     let name = match neighbour.task {
         TaskRef::Seed(number) => format!("seed task {number}"),
         TaskRef::Accepted(number) => format!("task {number}"),
+        TaskRef::Open(number) => format!("open instruction {number}"),
     };
     html.element("p", &[], |html| {
         html.text("The most similar task in the pool at that moment was ");

@@ -31,7 +31,7 @@ pub(super) fn verdict(row: &StoredRow) -> (&'static str, String) {
     match (&row.rejected_by, row.task_id) {
         (Some((stage, rule)), _) => ("verdict no", format!("{} · {rule}", stage.as_str())),
         (None, Some(number)) => ("verdict yes", format!("accepted · task {number}")),
-        (None, None) => ("verdict", "not judged to its end".to_owned()),
+        (None, None) => ("verdict", "open: waits for its output".to_owned()),
     }
 }
 
