@@ -216,6 +216,7 @@ fn marks_need_the_token_and_are_kept() {
     assert_eq!(rows(&view.page("/?fate=marked")), [&row]);
     assert_eq!(view.page("/export?fate=accepted").lines().count(), 19);
     assert_eq!(view.page("/export?fate=marked").lines().count(), 1);
+    assert_eq!(place.export().len(), 19);
     let marks = RunDir::new(place.path("run")).read().unwrap().marks().unwrap();
     assert_eq!(marks.rows().iter().map(ToString::to_string).collect::<Vec<_>>(), [row.as_str()]);
     assert!(view.post(&form(&token, "no"), "").0.contains(" 303 "));

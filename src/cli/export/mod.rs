@@ -65,7 +65,7 @@ pub(super) fn check_format(format: &str) -> Result<(), CliError> {
 pub(super) fn write_export(dir: &RunDir, format: &str, output: &Path) -> Result<u64, CliError> {
     let (exporter, layout) = layout(format, &ExportOptions::default())?;
     let reader = dir.read()?;
-    let mut tasks = Tasks::all(&reader, &settings(dir)?);
+    let mut tasks = Tasks::all(&reader, &settings(dir)?)?;
     let written = to_files(exporter, &layout, &[output.to_owned()], |rows| fill(&mut tasks, rows))?;
     say_remarks(&written);
     Ok(written.result.iter().sum())

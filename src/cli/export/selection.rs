@@ -1,13 +1,15 @@
 //! Which tasks are exported, in which order, into which split.
 
+use std::collections::BTreeSet;
+
 use super::args::ExportArgs;
 use crate::cli::failure::CliError;
 use crate::config::{Environment, RunConfig, Settings};
 use crate::export::{Condition, estimate_tokens};
 use crate::novelty::{Combination, Measure, Part};
 use crate::pipeline::{Division, Lookback, Shares, SplitRules, divide};
-use crate::store::{RunReader, TaskKey};
-use crate::task::{AcceptedTask, Compared};
+use crate::store::{RowId, RunReader, TaskKey};
+use crate::task::{AcceptedTask, Compared, Provenance};
 
 /// How far below the run's threshold tasks are alike enough to stay in one split.
 const MARGIN: f64 = 0.1;
@@ -20,23 +22,33 @@ const TOKENS_AROUND: u64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Selection {
     conditions: Vec<Condition>,
+    /// What a person has marked as bad.
+    marked: BTreeSet<RowId>,
     max_tokens: Option<u64>,
     /// What every task has beside its own tokens.
     tokens_around: u64,
 }
 
 impl Selection {
-    pub(super) fn new(args: &ExportArgs) -> Self {
+    /// All tasks but those that are marked as bad.
+    fn all(reader: &RunReader) -> Result<Self, CliError> {
+        Ok(Self { marked: reader.marks()?.rows().clone(), ..Self::default() })
+    }
+
+    pub(super) fn new(reader: &RunReader, args: &ExportArgs) -> Result<Self, CliError> {
         let system = args.system.as_deref().map_or(0, estimate_tokens);
-        Self {
+        Ok(Self {
             conditions: args.conditions.clone(),
             max_tokens: args.max_tokens,
             tokens_around: TOKENS_AROUND + system,
-        }
+            ..Self::all(reader)?
+        })
     }
 
     pub(super) fn takes(&self, accepted: &AcceptedTask) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(accepted))
+        let Provenance { response_seq, item_index, .. } = accepted.provenance;
+        !self.marked.contains(&RowId { response_seq, item_index })
+            && self.conditions.iter().all(|condition| condition.holds(accepted))
             && self.max_tokens.is_none_or(|most| self.tokens(accepted) <= most)
     }
 
@@ -60,11 +72,11 @@ pub(super) struct Tasks<'r> {
 }
 
 impl<'r> Tasks<'r> {
-    /// All accepted tasks in the order of acceptance.
-    pub(super) fn all(reader: &'r RunReader, settings: &Settings) -> Self {
+    /// All accepted tasks in the order of acceptance, but those that are marked as bad.
+    pub(super) fn all(reader: &'r RunReader, settings: &Settings) -> Result<Self, CliError> {
         let model = settings.output_model().unwrap_or_default().to_owned();
-        let selection = Selection::default();
-        Self { reader, model, selection, division: None, order: None, lookback: None }
+        let selection = Selection::all(reader)?;
+        Ok(Self { reader, model, selection, division: None, order: None, lookback: None })
     }
 
     /// What the flags ask for.
@@ -73,7 +85,7 @@ impl<'r> Tasks<'r> {
         settings: &Settings,
         args: &ExportArgs,
     ) -> Result<Self, CliError> {
-        let selection = Selection::new(args);
+        let selection = Selection::new(reader, args)?;
         let seed = args.shuffle_seed.unwrap_or_default();
         let division = match &args.split {
             Some(shares) => Some(division(reader, settings, args, (shares, seed), &selection)?),
@@ -84,7 +96,7 @@ impl<'r> Tasks<'r> {
             None => None,
         };
         let lookback = if args.with_similarity { Some(lookback(settings)?) } else { None };
-        let tasks = Self::all(reader, settings);
+        let tasks = Self::all(reader, settings)?;
         Ok(Self { selection, division, order, lookback, ..tasks })
     }
 
