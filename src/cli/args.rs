@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::dedup::DedupArgs;
+use super::estimate::EstimateArgs;
 use super::export::ExportArgs;
 use super::init::InitArgs;
 use super::models::ModelsArgs;
@@ -40,6 +41,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run, or go on with, a run: ask a model for new tasks until the target or the budget
     Generate(Box<GenerateArgs>),
+    /// Say what a run would cost, or what a budget would buy; nothing is sent
+    Estimate(Box<EstimateArgs>),
     /// Show a run's progress, spend and rejections; works while it runs
     Status(StatusArgs),
     /// Derive the accepted tasks of a run again from its journal, at no cost

@@ -5,6 +5,7 @@
 
 mod args;
 mod dedup;
+mod estimate;
 mod export;
 mod failure;
 mod generate;
@@ -38,6 +39,7 @@ pub fn run() -> ExitCode {
     logs::start(arguments.verbose);
     let result = match arguments.command {
         Command::Generate(args) => generate::run(*args),
+        Command::Estimate(args) => estimate::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Export(args) => export::run(&args),

@@ -38,7 +38,7 @@ pub use dedup::{
 pub use failure::RunError;
 pub use figures::run_figures;
 pub use lookback::Lookback;
-pub use plan::{PhasePlan, Plan};
+pub use plan::{PhasePlan, Plan, estimate};
 pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
 pub use progress::{LaneSnapshot, Snapshot};
 pub use replay::{ReplayTotals, replay};

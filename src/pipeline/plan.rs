@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
+use crate::config::{ConfigError, EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
@@ -116,11 +116,40 @@ impl Plan {
         self.phases.iter().map(|phase| phase.cost).sum()
     }
 
+    /// What everything would cost if `accepted` of a hundred candidates were accepted and outputs
+    /// were `length` per cent as long as expected.
+    pub fn cost_if(&self, accepted: u64, length: u64) -> Usd {
+        let cost = |phase: &PhasePlan| {
+            let tokens = |tokens: u64, price: Usd| {
+                // Outputs that are bought apart are bought for what was accepted already.
+                let expected =
+                    if phase.phase == Phase::Responses { accepted } else { EXPECTED_PERCENT };
+                let scaled =
+                    u128::from(tokens) * u128::from(expected) / u128::from(accepted.max(1));
+                price.saturating_mul(u64::try_from(scaled).unwrap_or(u64::MAX))
+            };
+            let written = phase.output_tokens.saturating_mul(length) / 100;
+            tokens(phase.prompt_tokens, phase.price.input)
+                .saturating_add(tokens(written, phase.price.output))
+        };
+        self.phases.iter().map(cost).sum()
+    }
+
     /// How long everything is expected to take: phases that have an API of their own overlap.
     pub fn duration(&self) -> Duration {
         let each = self.phases.iter().map(|phase| phase.duration);
         if self.one_lane { each.sum() } else { each.max().unwrap_or_default() }
     }
+}
+
+/// What a run of this configuration would take from its beginning, by its seed tasks alone.
+///
+/// # Errors
+/// [`ConfigError`] when a rule cannot be set up.
+pub fn estimate(config: &RunConfig) -> Result<Plan, ConfigError> {
+    let judge = Judge::new(&config.rules, config.seeds.tasks.clone(), config.first_phase())?;
+    let money = Totals { budget: config.budget, ..Totals::default() };
+    Ok(Plan::new(config, &judge, &Summary::default(), money))
 }
 
 impl PhasePlan {

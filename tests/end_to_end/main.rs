@@ -7,6 +7,7 @@ mod dedup;
 mod embeddings;
 #[cfg(unix)]
 mod environment;
+mod estimate;
 mod export;
 mod faults;
 mod generate;
