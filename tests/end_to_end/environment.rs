@@ -96,7 +96,7 @@ fn one_signal_drains_and_two_end_at_once() {
 
 /// Whether these tests run under `nohup` themselves: their children then ignore SIGHUP, too.
 fn hangups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     // Signal 1 is the lowest bit.
     ignored.is_some_and(|mask| mask.trim().ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']))
