@@ -46,7 +46,7 @@ pub use records::{
 pub use row::{RowId, RowIdError, Step, StoredRow, Tally};
 pub use run_dir::{OpenRun, RunDir, RunLock};
 pub use schema::FORMAT_VERSION;
-pub use search::{Fate, RowFilter, SearchIndex};
+pub use search::{RowFilter, SearchIndex, Wanted};
 
 /// Now, in milliseconds since the Unix epoch.
 pub fn unix_ms() -> i64 {

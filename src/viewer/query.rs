@@ -3,7 +3,7 @@
 use form_urlencoded::{Serializer, parse};
 
 use crate::event::Stage;
-use crate::store::{Fate, RowFilter, RowId};
+use crate::store::{RowFilter, RowId, Wanted};
 
 /// Which rows, in which order, from where on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -103,24 +103,24 @@ impl Query {
             return "marked".to_owned();
         }
         match &self.filter.fate {
-            Fate::Any => String::new(),
-            Fate::Accepted => "accepted".to_owned(),
-            Fate::Rejected => "rejected".to_owned(),
-            Fate::Stage(stage) => stage.as_str().to_owned(),
-            Fate::Rule(stage, rule) => format!("{}/{rule}", stage.as_str()),
+            Wanted::Any => String::new(),
+            Wanted::Accepted => "accepted".to_owned(),
+            Wanted::Rejected => "rejected".to_owned(),
+            Wanted::Stage(stage) => stage.as_str().to_owned(),
+            Wanted::Rule(stage, rule) => format!("{}/{rule}", stage.as_str()),
         }
     }
 }
 
-fn fate(name: &str) -> Option<Fate> {
+fn fate(name: &str) -> Option<Wanted> {
     match name {
-        "accepted" => return Some(Fate::Accepted),
-        "rejected" => return Some(Fate::Rejected),
+        "accepted" => return Some(Wanted::Accepted),
+        "rejected" => return Some(Wanted::Rejected),
         _ => {}
     }
     match name.split_once('/') {
-        Some((stage, rule)) => Some(Fate::Rule(Stage::from_name(stage)?, rule.to_owned())),
-        None => Some(Fate::Stage(Stage::from_name(name)?)),
+        Some((stage, rule)) => Some(Wanted::Rule(Stage::from_name(stage)?, rule.to_owned())),
+        None => Some(Wanted::Stage(Stage::from_name(name)?)),
     }
 }
 

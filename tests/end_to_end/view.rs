@@ -193,6 +193,19 @@ fn a_duplicate_is_shown_beside_what_it_is_like() {
 }
 
 #[test]
+fn a_task_whose_output_was_bought_apart_can_be_marked() {
+    let place = Place::new();
+    let args = ["generate", "--run", "run", "--provider", "simulated", "--yes", "--target", "20"];
+    place.run(&[&args[..], &["--phases", "instructions+responses"]].concat()).assert_code(0);
+    let view = View::start(&place);
+    view.wait();
+    let row = rows(&view.page("/?fate=accepted"))[0].to_owned();
+    let form = format!("token={}&row={row}&bad=yes&back=", view.token());
+    assert!(view.post(&form, "").0.contains(" 303 "));
+    assert_eq!(place.export().len(), 19);
+}
+
+#[test]
 fn marks_need_the_token_and_are_kept() {
     let place = simulated("20");
     let view = View::start(&place);

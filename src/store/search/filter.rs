@@ -6,9 +6,9 @@ use super::words;
 use crate::event::Stage;
 use crate::store::StoredRow;
 
-/// What became of a candidate.
+/// Candidates with what fate are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Fate {
+pub enum Wanted {
     /// Anything.
     #[default]
     Any,
@@ -28,7 +28,7 @@ pub struct RowFilter {
     /// Words that must be in the texts; empty: any text. See [`RowFilter::has_words`].
     pub text: String,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: Wanted,
     /// The request that brought it.
     pub request_index: Option<u64>,
     /// The least similarity to its nearest task, in tenths from 0 to 10.
@@ -51,11 +51,11 @@ impl RowFilter {
         let text = words::expression(&self.text)
             .map(|words| format!("{{instruction input output}} : ({words})"));
         let fate = match &self.fate {
-            Fate::Any => None,
-            Fate::Accepted => Some(ACCEPTED.to_owned()),
-            Fate::Rejected => Some(REJECTED.to_owned()),
-            Fate::Stage(stage) => Some(stage_facet(*stage)),
-            Fate::Rule(stage, rule) => Some(rule_facet(*stage, rule)),
+            Wanted::Any => None,
+            Wanted::Accepted => Some(ACCEPTED.to_owned()),
+            Wanted::Rejected => Some(REJECTED.to_owned()),
+            Wanted::Stage(stage) => Some(stage_facet(*stage)),
+            Wanted::Rule(stage, rule) => Some(rule_facet(*stage, rule)),
         };
         let score = self.least_tenths.map(|least| {
             let tenths: Vec<String> = (least.min(10)..=10).map(score_facet).collect();

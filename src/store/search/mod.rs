@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::schema::{from_sql, to_sql};
 use super::{RowId, RunDir, RunReader, Step, StoreError};
 
-pub use filter::{Fate, RowFilter};
+pub use filter::{RowFilter, Wanted};
 
 /// `progress.place` is the last row that is in the index, `progress.run` tells the run.
 const TABLES: &str = "

@@ -1,6 +1,6 @@
 use super::super::{NewAttempt, NewResponse, OpenRun, RunDir, VerdictBatch};
 use super::*;
-use crate::event::{Fate as Ended, Nearest, Phase, Rejection, Stage, Verdict};
+use crate::event::{Fate, Nearest, Phase, Rejection, Stage, Verdict};
 use crate::task::{Candidate, TaskRef};
 use crate::usd::Usd;
 
@@ -33,7 +33,7 @@ async fn respond(run: &OpenRun, texts: &[&str], first_task_id: u64) {
     let response_seq = run.journal.answer(response).await.unwrap();
     let verdicts = (0..).zip(texts).map(|(item_index, text)| {
         let duplicate = Rejection { stage: Stage::Novelty, rule: "rouge-l", detail: String::new() };
-        let fate = if item_index % 2 == 1 { Ended::Rejected(duplicate) } else { Ended::Accepted };
+        let fate = if item_index % 2 == 1 { Fate::Rejected(duplicate) } else { Fate::Accepted };
         Verdict {
             item_index,
             candidate: Candidate { instruction: (*text).to_owned(), ..Candidate::default() },
@@ -85,7 +85,7 @@ async fn the_index_follows_the_journal_and_finds_parts_of_it() {
     assert_eq!(found(&index, &asks("bake"), BACK), ["2.1", "1.1", "1.0"]);
     let after = Step { backwards: false, from: Some(RowId { response_seq: 1, item_index: 0 }) };
     assert_eq!(found(&index, &asks("bake"), after), ["1.1", "2.1"]);
-    let rule = Fate::Rule(Stage::Novelty, "rouge-l".to_owned());
+    let rule = Wanted::Rule(Stage::Novelty, "rouge-l".to_owned());
     let filter = RowFilter { fate: rule, ..asks("bake") };
     assert_eq!(found(&index, &filter, ON), ["1.1", "2.1"]);
     assert_eq!(index.count(&filter, 1).unwrap(), 1);
