@@ -1,5 +1,7 @@
 //! Requests to and completions from a language model, independent of any provider's wire format.
 
+use std::sync::Arc;
+
 /// Who speaks, in chat-completion terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -127,7 +129,7 @@ pub struct CompletionRequest {
     /// Texts at which the model stops; at most four, as the OpenAI API allows.
     pub stop: Vec<String>,
     /// The schema of the answer, where the template has one and the server takes one.
-    pub response_schema: Option<ResponseSchema>,
+    pub response_schema: Option<Arc<ResponseSchema>>,
     /// How much the model reasons; `None` leaves the server's default.
     pub reasoning_effort: Option<ReasoningEffort>,
 }

@@ -20,9 +20,17 @@ impl Words {
     }
 
     fn count(self, text: &str) -> usize {
+        self.count_to(text, usize::MAX)
+    }
+
+    /// The words of a text; the first `limit` only, so that what is long is not read whole.
+    fn count_to(self, text: &str, limit: usize) -> usize {
         match self {
-            Self::Spaced => text.split(is_python_space).filter(|word| !word.is_empty()).count(),
-            Self::Unicode => text.unicode_words().count(),
+            Self::Spaced => {
+                let words = text.split(is_python_space).filter(|word| !word.is_empty());
+                words.take(limit).count()
+            }
+            Self::Unicode => text.unicode_words().take(limit).count(),
         }
     }
 }
@@ -35,7 +43,7 @@ struct TooShort {
 
 impl Rule for TooShort {
     fn check(&self, candidate: &Candidate) -> Option<String> {
-        let count = self.words.count(&candidate.instruction);
+        let count = self.words.count_to(&candidate.instruction, self.min);
         (count < self.min).then(|| format!("{}, the minimum is {}", words(count), self.min))
     }
 }
@@ -48,6 +56,10 @@ struct TooLong {
 
 impl Rule for TooLong {
     fn check(&self, candidate: &Candidate) -> Option<String> {
+        // A word has at least a byte.
+        if candidate.instruction.len() <= self.max {
+            return None;
+        }
         let count = self.words.count(&candidate.instruction);
         (count > self.max).then(|| format!("{}, the maximum is {}", words(count), self.max))
     }

@@ -196,7 +196,7 @@ impl Provider for Anthropic {
     fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8> {
         let (system, turns) = conversation(&request.prompt, *quirks);
         let (temperature, top_p) = one_of(request, *quirks);
-        let schema = request.response_schema.as_ref().filter(|_| quirks.response_schema);
+        let schema = request.response_schema.as_deref().filter(|_| quirks.response_schema);
         // A stop text of white space alone is refused.
         let stops = request.stop.iter().map(String::as_str).filter(|stop| !stop.trim().is_empty());
         let body = Request {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -40,7 +41,10 @@ fn request(prompt: Prompt) -> CompletionRequest {
         temperature: Some(0.7),
         top_p: Some(0.9),
         stop: vec!["\n20.".to_owned()],
-        response_schema: Some(ResponseSchema { name: "tasks", schema: json!({"type": "object"}) }),
+        response_schema: Some(Arc::new(ResponseSchema {
+            name: "tasks",
+            schema: json!({"type": "object"}),
+        })),
         reasoning_effort: Some(ReasoningEffort::Low),
     }
 }

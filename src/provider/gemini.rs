@@ -233,7 +233,7 @@ impl Provider for Gemini {
     fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8> {
         let (system, turns) = conversation(&request.prompt, *quirks);
         let (temperature, top_p) = sampling(request, *quirks);
-        let schema = request.response_schema.as_ref().filter(|_| quirks.response_schema);
+        let schema = request.response_schema.as_deref().filter(|_| quirks.response_schema);
         let role = |role| if role == Role::Assistant { "model" } else { "user" };
         let body = Request {
             system_instruction: system.map(|system| Content::new(None, system)),

@@ -62,6 +62,9 @@ const MAX_STRUCTURE: usize = 100_000;
 
 /// Whether `body` has few enough parts to be a reply, so that reading it takes about its own room.
 pub(super) fn is_simple(body: &[u8]) -> bool {
+    if body.len() <= MAX_STRUCTURE {
+        return true;
+    }
     let (mut structure, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in body {
         match byte {

@@ -103,7 +103,7 @@ fn messages(prompt: &Prompt, quirks: Quirks) -> Vec<Message<'_>> {
 
 /// The body of a request, for every API of this wire format.
 pub(super) fn encode_chat(request: &CompletionRequest, quirks: Quirks) -> Vec<u8> {
-    let schema = request.response_schema.as_ref().filter(|_| quirks.response_schema);
+    let schema = request.response_schema.as_deref().filter(|_| quirks.response_schema);
     let body = Request {
         model: &request.model,
         messages: messages(&request.prompt, quirks),

@@ -201,7 +201,7 @@ impl Provider for OpenAiResponses {
     fn encode(&self, request: &CompletionRequest, quirks: &Quirks) -> Vec<u8> {
         let (instructions, turns) = conversation(&request.prompt, *quirks);
         let (temperature, top_p) = sampling(request, *quirks);
-        let schema = request.response_schema.as_ref().filter(|_| quirks.response_schema);
+        let schema = request.response_schema.as_deref().filter(|_| quirks.response_schema);
         let body = Request {
             model: &request.model,
             instructions,

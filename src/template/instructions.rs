@@ -1,13 +1,15 @@
 //! The first half of the template `json` when outputs are bought apart: many short instructions in
 //! one answer, each with its input and without an output.
 
+use std::sync::{Arc, LazyLock};
+
 use serde::Serialize;
 
 use super::fields::read_instruction;
 use super::json::{question_with, schema_of_tasks};
 use super::salvage::salvage_with;
 use super::{Defaults, Item, Rendered, TaskText, Template};
-use crate::chat::{Completion, Message, Prompt, Role};
+use crate::chat::{Completion, Message, Prompt, ResponseSchema, Role};
 
 /// Standing instructions, the same bytes in every request so that providers can cache them.
 const INSTRUCTIONS: &str = "\
@@ -33,6 +35,10 @@ you are shown. Do not number the tasks, and copy neither the wording nor the sub
 const SHAPE: &str = "\
 Answer with one JSON object and nothing else, in this shape:
 {\"tasks\": [{\"instruction\": \"...\", \"input\": \"...\"}]}";
+
+/// Made once: every request has it.
+static SCHEMA: LazyLock<Arc<ResponseSchema>> =
+    LazyLock::new(|| Arc::new(schema_of_tasks("instructions", &["instruction", "input"])));
 
 /// The template `json` without outputs.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Template for JsonInstructions {
         Rendered {
             prompt: Prompt::Messages(messages),
             stop: Vec::new(),
-            response_schema: Some(schema_of_tasks("instructions", &["instruction", "input"])),
+            response_schema: Some(Arc::clone(&SCHEMA)),
         }
     }
 

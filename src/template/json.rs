@@ -3,6 +3,8 @@
 //! Where the server enforces a schema the answer is plain JSON; everywhere else
 //! [`salvage`](super::salvage) reads what came.
 
+use std::sync::{Arc, LazyLock};
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -39,6 +41,10 @@ Answer with one JSON object and nothing else, in this shape:
 
 /// The fields of a task.
 const FIELDS: &[&str] = &["instruction", "input", "output"];
+
+/// Made once: every request has it.
+static SCHEMA: LazyLock<Arc<ResponseSchema>> =
+    LazyLock::new(|| Arc::new(schema_of_tasks("tasks", FIELDS)));
 
 /// The template `json`.
 #[derive(Debug)]
@@ -81,7 +87,7 @@ impl Template for Json {
         Rendered {
             prompt: Prompt::Messages(messages),
             stop: Vec::new(),
-            response_schema: Some(schema_of_tasks("tasks", FIELDS)),
+            response_schema: Some(Arc::clone(&SCHEMA)),
         }
     }
 

@@ -72,6 +72,10 @@ const MAX_FORMULA: usize = 200;
 
 /// The text with its commands.
 pub(super) fn restore_commands(text: &str) -> Cow<'_, str> {
+    // Most texts have nothing that could be one.
+    if !text.bytes().any(|byte| letter_of(byte.into()).is_some()) {
+        return text.into();
+    }
     let mut restored = String::new();
     let mut formula_ends = 0;
     let mut copied = 0;

@@ -20,6 +20,7 @@ mod strict;
 mod value;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::chat::{Completion, Prompt, ResponseSchema};
 use crate::task::Candidate;
@@ -110,7 +111,7 @@ pub struct Rendered {
     /// Texts at which the model stops; at most four.
     pub stop: Vec<String>,
     /// The schema of the answer, where the template has one.
-    pub response_schema: Option<ResponseSchema>,
+    pub response_schema: Option<Arc<ResponseSchema>>,
 }
 
 /// One part of a completion: a task, or a text that could not be read as one.
