@@ -79,7 +79,7 @@ struct Document {
 
 impl Document {
     fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(package().join(path)).unwrap();
+        let text = std::fs::read_to_string(package().join(path)).expect("documents are UTF-8");
         let (mut prose, mut code, mut inside) = (Vec::new(), Vec::new(), false);
         for line in text.lines() {
             if line.trim_start().starts_with("```") {
@@ -131,9 +131,12 @@ fn package() -> &'static Path {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let files = |folder: &str| std::fs::read_dir(package().join(folder)).unwrap();
+    let files =
+        |folder: &str| std::fs::read_dir(package().join(folder)).expect("the folder is there");
     let in_folder = |folder: &'static str| {
-        files(folder).map(move |file| Path::new(folder).join(file.unwrap().file_name()))
+        files(folder).map(move |file| {
+            Path::new(folder).join(file.expect("the entry is readable").file_name())
+        })
     };
     let all = FOLDERS.into_iter().flat_map(in_folder);
     all.filter(|path| path.extension().is_some_and(|ext| ext == "md")).collect()
@@ -209,7 +212,7 @@ fn is_flag_part(c: char) -> bool {
 
 fn help_of(command: &str) -> String {
     let program = env!("CARGO_BIN_EXE_instructmill");
-    let output = Command::new(program).args([command, "--help"]).output().unwrap();
+    let output = Command::new(program).args([command, "--help"]).output().expect("it starts");
     assert!(output.status.success(), "there is no command `{command}`");
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("help is UTF-8")
 }
