@@ -5,8 +5,10 @@
 //! the gate waits until two layers agree:
 //!
 //! 1. **The pace** (`pace.rs`): governor's GCRA, one for requests and one for tokens, at the full
-//!    rate with a burst of half a second, or of two large requests. It spreads the load evenly. On
-//!    its own it would admit the rate *plus* the burst in a minute.
+//!    rate with a burst of half a second, or of two large requests once it is earned. It spreads the
+//!    load evenly. On its own it would admit the rate *plus* the burst in a minute. A server that
+//!    refuses a request although its minute has room counts seconds: then no burst is larger than
+//!    half a second.
 //! 2. **The window** (`window.rs`): a log of the permits of the last minute (and a
 //!    [slack](window::SLACK)), in which neither requests nor tokens may pass the limit. It makes
 //!    the promise exact. On its own it would let a whole minute's worth out at once.
@@ -19,7 +21,8 @@
 //!
 //! What a server announces in its headers counts where it is lower than what was set, or where
 //! nothing was ([`Limiter::announce`]). Where neither is known, `search.rs` finds the requests per
-//! minute by trying: down at a refusal, up again in small steps.
+//! minute by trying: down at a refusal, up again in small steps. Of a server that refuses nothing
+//! and only gets slow, `climb.rs` finds how many requests it serves at once ([`Places`]).
 //!
 //! # How much of a limit is used
 //!
@@ -40,7 +43,9 @@
 //! The window is in memory. A process that starts within a minute of the last one keeps to the
 //! pace, so a minute that spans both has at most the limit plus one burst.
 
+mod climb;
 mod pace;
+mod places;
 mod search;
 mod state;
 #[cfg(test)]
@@ -51,6 +56,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+pub use places::{Place, Places};
 
 use state::State;
 use window::Usage;
@@ -83,6 +90,15 @@ impl Announced {
     fn or(self, before: Self) -> Self {
         Self { requests: self.requests.or(before.requests), tokens: self.tokens.or(before.tokens) }
     }
+}
+
+/// What a session has learnt of a server by trying.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Learnt {
+    /// The requests per minute that were found, where no limit is set or announced.
+    pub requests_per_minute: Option<u64>,
+    /// The server refuses bursts within its limits.
+    pub smooth: bool,
 }
 
 /// What was admitted in the last 60 seconds, less what was given back, plus debts.
@@ -173,14 +189,14 @@ impl Limiter {
         }
     }
 
-    /// The requests per minute that were found by trying, where no limit is set or announced.
-    pub fn found(&self) -> Option<u64> {
-        self.shared.state().found()
+    /// What is known of the server beyond what it says.
+    pub fn learnt(&self) -> Learnt {
+        self.shared.state().learnt()
     }
 
-    /// Begins with a rate that was found earlier, instead of with none.
-    pub fn begin_search_at(&self, requests_per_minute: u64) {
-        self.shared.state().begin_search_at(Instant::now(), requests_per_minute);
+    /// Begins with what was learnt earlier, instead of with nothing.
+    pub fn recall(&self, learnt: Learnt) {
+        self.shared.state().recall(Instant::now(), learnt);
     }
 
     /// The limits in force.

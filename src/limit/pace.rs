@@ -37,6 +37,8 @@ pub(super) struct Pace {
     arrival: ArrivalTime,
     /// Cells of the largest request so far.
     largest: u64,
+    /// Whether no burst is larger than the small one.
+    smooth: bool,
     rate: Option<Rate>,
 }
 
@@ -52,11 +54,25 @@ struct Rate {
 }
 
 impl Pace {
-    /// A pace that has its whole burst free at `epoch`.
+    /// A pace that has its small burst free at `epoch`. The large one is for catching up, and has to
+    /// be earned.
     pub(super) fn new(epoch: Instant, limit: Option<u64>) -> Self {
-        let mut pace = Self { epoch, arrival: ArrivalTime::default(), largest: 1, rate: None };
+        let arrival = ArrivalTime::default();
+        let mut pace = Self { epoch, arrival, largest: 1, smooth: false, rate: None };
         pace.rate = limit.and_then(|limit| pace.rate_of(limit));
+        if let Some(rate) = &pace.rate {
+            let earned = u64::from(rate.burst.get()) - small_burst(rate.limit);
+            pace.arrival.set(rate.time_of(earned));
+        }
         pace
+    }
+
+    /// Gives large bursts up: the server counts seconds rather than minutes.
+    pub(super) fn be_smooth(&mut self, now: Instant) {
+        if !self.smooth {
+            self.smooth = true;
+            self.set_limit(now, self.rate.as_ref().map(|rate| rate.limit));
+        }
     }
 
     /// Passes `cells` at once, or gives the instant at which they could.
@@ -64,8 +80,7 @@ impl Pace {
     /// More cells than the burst pass when the whole burst is free, and what exceeds it is charged.
     pub(super) fn pass(&mut self, cells: u64) -> Result<(), Instant> {
         if cells > self.largest {
-            self.largest = cells;
-            self.rate = self.rate.as_ref().and_then(|rate| self.rate_of(rate.limit));
+            self.grow(cells);
         }
         let Some(rate) = &self.rate else { return Ok(()) };
         let cells = cells.min(rate.limit);
@@ -80,6 +95,21 @@ impl Pace {
         let rest = rate.time_of(cells - within);
         self.arrival.set(self.arrival.get().saturating_add(rest));
         Ok(())
+    }
+
+    /// Makes the burst fit a request of so many cells. The request may use what that adds; the rest
+    /// has to be earned, or large requests would begin with a rush.
+    fn grow(&mut self, cells: u64) {
+        self.largest = cells;
+        let Some(old) = &self.rate else { return };
+        let Some(new) = self.rate_of(old.limit) else { return };
+        let (before, after) = (u64::from(old.burst.get()), u64::from(new.burst.get()));
+        let to_earn = new.time_of(after.saturating_sub(before.max(cells)));
+        if to_earn > 0 {
+            let now = self.nanos(Instant::now());
+            self.arrival.set(self.arrival.get().max(now).saturating_add(to_earn));
+        }
+        self.rate = Some(new);
     }
 
     /// Gives cells back. What would be more than a full burst is lost: GCRA takes an arrival time
@@ -133,7 +163,8 @@ impl Pace {
         u32::try_from(limit).ok()?;
         // Rounded down, so slightly too fast rather than too slow: the window holds the limit.
         let interval = MINUTE_NANOS / limit.max(1);
-        let burst = u32::try_from(burst(limit, self.largest)).ok().and_then(NonZeroU32::new)?;
+        let burst = if self.smooth { small_burst(limit) } else { burst(limit, self.largest) };
+        let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new)?;
         let quota = Quota::with_period(Duration::from_nanos(interval))?.allow_burst(burst);
         let clock = TokioClock::new(self.epoch);
         let governor = RateLimiter::new(quota, self.arrival.clone(), clock);
@@ -152,9 +183,14 @@ impl Rate {
     }
 }
 
+/// Half a second's worth of cells.
+fn small_burst(limit: u64) -> u64 {
+    (limit / SMALL_BURST).max(1)
+}
+
 /// Cells that may come at once.
 fn burst(limit: u64, largest: u64) -> u64 {
-    let small = (limit / SMALL_BURST).max(1);
+    let small = small_burst(limit);
     if largest <= small {
         return small;
     }

@@ -1,11 +1,16 @@
 //! What the limiter knows, and the one decision it takes.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::search::Search;
 use super::window::{Usage, Window};
-use super::{Announced, Limits, Rates};
+use super::{Announced, Learnt, Limits, Rates};
+
+/// A server that counts minutes and asks for a shorter wait than this was refused by chance.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
 
 /// Both layers and the pause. Its owner keeps it behind a lock, so a decision is one step.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub(super) struct State {
     window: Window,
     requests: Pace,
     tokens: Pace,
+    /// Whether the server was seen to refuse bursts.
+    smooth: bool,
     paused_until: Option<Instant>,
 }
 
@@ -33,6 +40,7 @@ impl State {
             window: Window::default(),
             requests: Pace::new(now, limits.requests_per_minute),
             tokens: Pace::new(now, limits.tokens_per_minute),
+            smooth: false,
             paused_until: None,
         }
     }
@@ -101,16 +109,35 @@ impl State {
         if !self.is_told() && self.search.refused(now, permitted, wait) {
             self.put_in_force(now);
         }
+        // The window lets nobody pass a minute's limit, so it was a burst that went too far.
+        if self.is_told() && wait < SHORT_WAIT {
+            self.be_smooth(now);
+        }
         self.pause_until(until);
     }
 
-    pub(super) fn found(&self) -> Option<u64> {
+    fn found(&self) -> Option<u64> {
         self.search.rate().filter(|_| !self.is_told())
     }
 
-    pub(super) fn begin_search_at(&mut self, now: Instant, rate: u64) {
-        self.search = Search::from(rate);
-        self.put_in_force(now);
+    pub(super) fn learnt(&self) -> Learnt {
+        Learnt { requests_per_minute: self.found(), smooth: self.smooth }
+    }
+
+    pub(super) fn recall(&mut self, now: Instant, learnt: Learnt) {
+        if let Some(rate) = learnt.requests_per_minute {
+            self.search = Search::from(rate.max(1));
+            self.put_in_force(now);
+        }
+        if learnt.smooth {
+            self.be_smooth(now);
+        }
+    }
+
+    fn be_smooth(&mut self, now: Instant) {
+        self.smooth = true;
+        self.requests.be_smooth(now);
+        self.tokens.be_smooth(now);
     }
 
     /// Whether any limit is known, so that none has to be found. What refuses within it all the same

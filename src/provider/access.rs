@@ -122,6 +122,11 @@ pub(super) const OPENAI_LIMITS: &[LimitHeaders] = &[
     limit(Counted::Other, "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
 ];
 
+/// Groq's: by OpenAI's names, but its requests are a day's, and its tokens a minute's
+/// (<https://console.groq.com/docs/rate-limits>).
+pub(super) const GROQ_LIMITS: &[LimitHeaders] =
+    &[LimitHeaders { counts: Counted::Other, ..REQUESTS }, TOKENS];
+
 /// Anthropic's names.
 pub(super) const ANTHROPIC_LIMITS: &[LimitHeaders] = &[
     limit(

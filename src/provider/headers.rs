@@ -279,6 +279,21 @@ mod tests {
     }
 
     #[test]
+    fn requests_a_day_are_not_taken_for_requests_a_minute() {
+        let headers = HeaderMap::from_iter([
+            (HeaderName::from_static("x-ratelimit-limit-requests"), HeaderValue::from(14_400)),
+            (HeaderName::from_static("x-ratelimit-limit-tokens"), HeaderValue::from(18_000)),
+        ]);
+        let read = |name: &str| {
+            let names = super::super::by_name(name).unwrap().access().limits;
+            let read = ResponseHeaders::read(&headers, names, now(), None);
+            read.limits.iter().map(|standing| standing.counts).collect::<Vec<_>>()
+        };
+        assert_eq!(read("openai"), [Counted::Requests, Counted::Tokens]);
+        assert_eq!(read("groq"), [Counted::Other, Counted::Tokens]);
+    }
+
+    #[test]
     fn identifiers_are_made_presentable() {
         let headers = read(&[("x-request-id", &"r".repeat(1000)), ("content-type", "text/html")]);
         assert_eq!(headers.request_id.unwrap().chars().count(), 300);

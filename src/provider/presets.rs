@@ -1,7 +1,7 @@
 //! Servers that speak OpenAI chat completions, by name: where they are, the variable of their key,
 //! and what they do not take.
 
-use super::access::{Access, KeyHeader, OPENAI_LIMITS};
+use super::access::{Access, GROQ_LIMITS, KeyHeader, OPENAI_LIMITS};
 use super::openai::encode_chat;
 use super::wire::decode_reply;
 use super::{DecodeError, Provider, Quirks};
@@ -90,7 +90,11 @@ pub(super) static TOGETHER: Preset = Preset::hosted(
     "TOGETHER_API_KEY",
     "together_ai",
 );
-pub(super) static GROQ: Preset =
+pub(super) static GROQ: Preset = Preset {
+    access: Access { limits: GROQ_LIMITS, ..GROQ_AS_ANY.access },
+    ..GROQ_AS_ANY
+};
+const GROQ_AS_ANY: Preset =
     Preset::hosted("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "groq");
 /// Its API has no JSON schemas, only JSON.
 pub(super) static DEEPSEEK: Preset = Preset {

@@ -1,6 +1,7 @@
 //! The limiter as its callers see it, on a paused clock.
 
 mod behaviour;
+mod places;
 mod properties;
 mod search;
 mod utilisation;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Announced, Limiter, Limits};
+use super::super::{Announced, Learnt, Limiter, Limits};
 use super::{paused_runtime, rpm, secs};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -112,9 +112,7 @@ fn run(
 ) -> Vec<[f64; 2]> {
     paused_runtime().block_on(async {
         let limiter = Limiter::new(Limits::default());
-        if let Some(rate) = found {
-            limiter.begin_search_at(rate);
-        }
+        limiter.recall(Learnt { requests_per_minute: found, ..Learnt::default() });
         let server = RefCell::new(Server::new(counting, limits));
         let end = Instant::now() + secs(60 * minutes);
         join_all((0..64).map(|seed| work(&limiter, &server, seed, end))).await;
@@ -184,7 +182,7 @@ fn refusals_that_do_not_depend_on_the_rate_end_the_search() {
                 answered += 1;
             }
         }
-        assert_eq!(limiter.found(), None);
+        assert_eq!(limiter.learnt().requests_per_minute, None);
         assert!(answered > 150, "{answered}");
     });
 }
@@ -196,5 +194,5 @@ fn what_is_announced_counts_where_it_is_lower() {
     assert_eq!(limiter.limits(), Limits { tokens_per_minute: Some(5_000), ..rpm(60) });
     limiter.announce(Announced { requests: Some(500), tokens: None });
     assert_eq!(limiter.limits(), Limits { tokens_per_minute: Some(5_000), ..rpm(100) });
-    assert_eq!(limiter.found(), None);
+    assert_eq!(limiter.learnt().requests_per_minute, None);
 }
