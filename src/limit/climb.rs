@@ -7,18 +7,16 @@
 //! away at a server that works in batches, where each request gets slower and all of them together
 //! faster; so the throughput itself is followed here, as in hill climbing.
 //!
-//! Places double while that brings a fifth more. When it brings nothing they go back; in between,
-//! they stay. Later a few more are tried now and then, since a server may have become faster. A
-//! request that times out halves them. Time is handed in, so a paused clock drives it.
+//! Places double while that brings more, and go back when it does not. Later half as many more are
+//! tried now and then, since a server may have become faster. A request that times out halves them.
+//! Time is handed in, so a paused clock drives it.
 
 use tokio::time::Instant;
 
 /// Places at first.
 const FIRST: usize = 8;
-/// Doubled places are doubled again when they bring so many per cent of what was before, ...
-const DOUBLE_PERCENT: f64 = 1.2;
-/// ... kept when they bring so many, and else given back.
-const KEEP_PERCENT: f64 = 1.05;
+/// More places are kept, and still more tried, when they bring so many times what was before.
+const KEEP_GAIN: f64 = 1.04;
 /// A measurement takes so many requests a place, ...
 const REQUESTS_A_PLACE: usize = 2;
 /// ... and no fewer than these.
@@ -49,7 +47,7 @@ struct Measured {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// The places are more than they were; `None` at the beginning.
-    Trying { before: Option<Measured>, doubled: bool },
+    Trying { before: Option<Measured> },
     /// The places stay for so many measurements.
     Holding { left: u32 },
 }
@@ -71,7 +69,7 @@ impl Climb {
     pub(super) fn new(most: usize, found: Option<usize>) -> Self {
         let places = found.unwrap_or(FIRST).clamp(1, most.max(1));
         let stage = match found {
-            None => Stage::Trying { before: None, doubled: true },
+            None => Stage::Trying { before: None },
             Some(_) => Stage::Holding { left: PATIENCE },
         };
         let round = Round { skip: places, ..Round::default() };
@@ -122,8 +120,8 @@ impl Climb {
 
     fn measured(&mut self, now: Measured) -> bool {
         match self.stage {
-            Stage::Trying { before: None, .. } => self.try_more(now, true),
-            Stage::Trying { before: Some(before), doubled } => self.compare(before, now, doubled),
+            Stage::Trying { before: None } => self.try_more(now, true),
+            Stage::Trying { before: Some(before) } => self.compare(before, now),
             Stage::Holding { left: 0 } => self.try_more(now, false),
             Stage::Holding { left } => {
                 self.stage = Stage::Holding { left: left - 1 };
@@ -132,19 +130,14 @@ impl Climb {
         }
     }
 
-    fn compare(&mut self, before: Measured, now: Measured, doubled: bool) -> bool {
-        let gain = now.rate / before.rate.max(1e-9);
-        if gain >= DOUBLE_PERCENT || (!doubled && gain >= KEEP_PERCENT) {
+    fn compare(&mut self, before: Measured, now: Measured) -> bool {
+        if now.rate >= before.rate * KEEP_GAIN {
             self.patience = PATIENCE;
             return self.try_more(now, true);
         }
-        if gain < KEEP_PERCENT {
-            self.stage = Stage::Holding { left: self.patience };
-            self.patience = (self.patience * 2).min(MOST_PATIENCE);
-            return self.go_to(before.places);
-        }
         self.stage = Stage::Holding { left: self.patience };
-        false
+        self.patience = (self.patience * 2).min(MOST_PATIENCE);
+        self.go_to(before.places)
     }
 
     fn try_more(&mut self, now: Measured, double: bool) -> bool {
@@ -154,7 +147,7 @@ impl Climb {
             self.stage = Stage::Holding { left: self.patience };
             return false;
         }
-        self.stage = Stage::Trying { before: Some(now), doubled: double };
+        self.stage = Stage::Trying { before: Some(now) };
         self.go_to(places)
     }
 

@@ -84,7 +84,7 @@ fn no_throughput_is_given_away_against_the_best_fixed_number() {
         assert!(share >= 0.93, "{server:?}: {share}, {} places", places.count());
         if let Server::Slots(slots) = server {
             // One more half may be on trial when the time is up.
-            assert!(places.count() <= (slots * 4).max(12), "{server:?}: {}", places.count());
+            assert!(places.count() <= (slots * 5).max(12), "{server:?}: {}", places.count());
         }
     }
 }
