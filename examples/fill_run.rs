@@ -52,6 +52,7 @@ async fn begin(journal: &Journal, index: u64) -> Result<(), Error> {
         id: index + 1,
         request_index: index,
         phase: Phase::Tasks,
+        endpoint: None,
         examples: vec![TaskRef::Seed(index % 175), TaskRef::Seed((index + 7) % 175)],
         tasks: Vec::new(),
         prompt_bound: 2_000,

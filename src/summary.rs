@@ -117,6 +117,23 @@ impl PhaseTotals {
     }
 }
 
+/// What became of the attempts at one of several endpoints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EndpointTotals {
+    /// Attempts that were sent.
+    pub attempts: u64,
+    /// Answered with usage that can be believed.
+    pub answered: u64,
+    /// Refused with HTTP 429.
+    pub rate_limited: u64,
+    /// Refused otherwise, or no connection was made.
+    pub refused: u64,
+    /// Tokens of the answered attempts, both ways.
+    pub tokens: u64,
+    /// Cost of the answered attempts.
+    pub spent: Usd,
+}
+
 /// The totals of a run over all its sessions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
@@ -142,6 +159,9 @@ pub struct Summary {
     pub unconfirmed: Usd,
     /// The parts of tokens and money that each phase has. Not kept up while a run goes on.
     pub by_phase: BTreeMap<Phase, PhaseTotals>,
+    /// The attempts of each endpoint, where the model was to be had in several places. Not kept up
+    /// while a run goes on.
+    pub by_endpoint: BTreeMap<String, EndpointTotals>,
     /// Time that the sessions ran, in milliseconds.
     pub active_ms: u64,
 }

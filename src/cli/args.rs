@@ -201,6 +201,10 @@ settings_args! {
     /// Requests under way at once [default: 32]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_CONCURRENCY", allow_negative_numbers = true)]
     concurrency: (u32),
+    /// Follow what the server gets done, with up to --concurrency requests under way [default: at
+    /// servers of your own, unless --concurrency, --rpm or --tpm is given; then up to 256]
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_ADAPT_CONCURRENCY")]
+    adapt_concurrency: (bool),
     /// Stop after this many requests of the run
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_REQUESTS", allow_negative_numbers = true)]
     max_requests: (u64),

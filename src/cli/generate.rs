@@ -178,8 +178,12 @@ fn describe(plan: &Plan, run: &Path) -> String {
     };
     for phase in apis.clone() {
         // Where the key goes: a run that is continued may say it, and come from somebody else.
-        let at = phase.base_url.as_ref().map_or(String::new(), |url| format!(" at {url}"));
+        let at = match phase.endpoints.len() {
+            0 => phase.base_url.as_ref().map_or(String::new(), |url| format!(" at {url}")),
+            several => format!(" at {several} endpoints"),
+        };
         row("source", format!("{}{} · {}{at}", whose(phase), phase.provider, phase.model));
+        phase.endpoints.iter().for_each(|name| row("- endpoint", name.clone()));
         row("price", price(phase));
     }
     row("budget", budget(plan));
@@ -265,8 +269,9 @@ fn limits(phase: &PhasePlan) -> String {
         Some(limit) => format!("{} {what} a minute", count(limit)),
         None => format!("any number of {what}"),
     };
+    let up_to = if phase.adapts { "up to " } else { "" };
     format!(
-        "{}, {}, {} at once",
+        "{}, {}, {up_to}{} at once",
         limit(phase.limits.requests_per_minute, "requests"),
         limit(phase.limits.tokens_per_minute, "tokens"),
         phase.concurrency

@@ -193,8 +193,12 @@ fn lane(lane: &LaneSnapshot) -> String {
         Some(limit) => format!("{}/{} {what}/min", count(rate), count(limit)),
         None => format!("{} {what}/min", count(rate)),
     };
+    let gone = match lane.set_aside {
+        0 => String::new(),
+        gone => format!(", {gone} endpoints set aside"),
+    };
     format!(
-        "{phase}{} in flight, {}, {}",
+        "{phase}{} in flight, {}, {}{gone}",
         lane.in_flight,
         per_minute(lane.rates.requests, lane.limits.requests_per_minute, "requests"),
         per_minute(lane.rates.tokens, lane.limits.tokens_per_minute, "tokens")

@@ -94,7 +94,11 @@ fn markdown() -> String {
          program's own standing instructions; in `[responses]`, `tasks_per_request` is 1 and `max_output_tokens` (for one \
          task) 2000 unless said. A table that names another API takes neither URL, key nor price from above, and one that names another \
          model no price. The flags `--responses-model`, `--responses-price-in`, `--responses-price-out`, \
-         `--responses-tasks-per-request` and `--responses-max-output-tokens` are those keys of `[responses]`.\n",
+         `--responses-tasks-per-request` and `--responses-max-output-tokens` are those keys of `[responses]`.\n\n\
+         With `[[endpoints]]` the model is asked in several places at once: `base_url` and `api_key_env` (where they are not \
+         the run's), `weight` (its share of the requests while it has room, 1 unless said), `requests_per_minute` and \
+         `tokens_per_minute` (`rpm` and `tpm` of the run unless said). All have one wire format, model, price and budget, each \
+         its own limits. One whose key or address turns out to be wrong is set aside, and the run goes on with the others.\n",
         PhaseSettings::KEYS.join("`, `")
     ));
     text
@@ -130,7 +134,10 @@ pub(super) fn configuration(given: &[(&str, String)]) -> String {
         }
     }
     text.push_str(
-        "\n# With phases = \"instructions+responses\", what differs in requests for outputs; the same for\n\
+        "\n# Several keys or servers for the model, each with its own limits.\n\
+         #[[endpoints]]\n#base_url = \"\"\n#api_key_env = \"\"\n#weight = 1\n\
+         #requests_per_minute =\n#tokens_per_minute =\n\
+         \n# With phases = \"instructions+responses\", what differs in requests for outputs; the same for\n\
          # instructions stands in [instructions].\n\
          #[responses]\n#model = \"\"\n#system = \"\"\n#tasks_per_request = 1\n#max_output_tokens = 2000\n",
     );
@@ -164,9 +171,8 @@ mod tests {
     #[test]
     fn every_setting_is_in_the_reference() {
         let entries = entries();
-        // The tables of phases are no flags.
-        for key in Settings::KEYS.iter().filter(|key| !["instructions", "responses"].contains(key))
-        {
+        let tables = ["instructions", "responses", "endpoints"];
+        for key in Settings::KEYS.iter().filter(|key| !tables.contains(key)) {
             assert!(entries.iter().any(|entry| entry.key == **key), "{key}");
         }
     }

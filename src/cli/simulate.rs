@@ -9,7 +9,7 @@ use super::failure::{CliError, say};
 use crate::config::Money;
 use crate::ledger::per_million;
 use crate::pipeline::{self, Shutdown};
-use crate::simulator::{Simulator, SimulatorSettings};
+use crate::simulator::{LimitsChange, Simulator, SimulatorSettings};
 use crate::usd::Usd;
 
 #[derive(Debug, Args)]
@@ -44,6 +44,18 @@ pub(super) struct SimulateArgs {
     /// Tokens per minute, `max_tokens` counted at admission [default: no limit]
     #[arg(long, value_name = "N")]
     pub(super) tpm: Option<u64>,
+    /// Enforce --rpm and --tpm by the second, with a burst of one second's worth
+    #[arg(long)]
+    pub(super) smooth: bool,
+    /// Keep the limits from the client: no headers say them
+    #[arg(long)]
+    pub(super) hide_limits: bool,
+    /// Other limits so many seconds after the first request, such as 30s:rpm=300,tpm=90000
+    #[arg(long = "limits-change", value_name = "CHANGE")]
+    pub(super) limits_changes: Vec<LimitsChange>,
+    /// Write so many answers at once, and let other requests wait [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) slots: Option<u32>,
     /// Mean latency in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(super) latency_ms: u64,
@@ -63,6 +75,8 @@ pub(super) struct SimulateArgs {
 
 pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
     let address = SocketAddr::new(args.host, args.port);
+    let mut limits_changes = args.limits_changes;
+    limits_changes.sort_by_key(|change| change.after);
     let settings = SimulatorSettings {
         seed: args.seed,
         model: args.model,
@@ -74,6 +88,10 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
         price_embedding: per_token("embedding-price", args.embedding_price)?,
         rpm: args.rpm,
         tpm: args.tpm,
+        smooth: args.smooth,
+        hides_limits: args.hide_limits,
+        limits_changes,
+        slots: args.slots.map(|slots| slots as usize),
         latency_ms: args.latency_ms,
         faults: args.faults.parse().map_err(|e| CliError::usage(format!("--faults: {e}")))?,
         api_key: args.api_key,

@@ -5,6 +5,7 @@
 //! settings are stored in the run, without secrets, and are the last source when the run goes on.
 
 mod embedding;
+mod endpoint;
 mod error;
 mod file;
 mod money;
@@ -34,6 +35,7 @@ use crate::template::Template;
 use crate::usd::Usd;
 
 pub use embedding::EmbeddingConfig;
+pub use endpoint::{EndpointConfig, EndpointSettings};
 pub use error::ConfigError;
 pub use file::{FileError, read_settings};
 pub use money::Money;
@@ -135,6 +137,16 @@ pub struct Api<'a> {
     pub quirks: Quirks,
 }
 
+impl Api<'_> {
+    /// What each account allows.
+    pub fn limits(&self) -> Vec<Limits> {
+        match self.source.endpoints() {
+            [] => vec![self.pace.limits],
+            several => several.iter().map(|endpoint| endpoint.limits(self.pace.limits)).collect(),
+        }
+    }
+}
+
 impl RunConfig {
     /// What requests ask for first: whole tasks or instructions.
     pub fn first_phase(&self) -> Phase {
@@ -187,6 +199,9 @@ pub enum Source {
         base_url: String,
         /// The key; a server on this machine may need none.
         api_key: Option<ApiKey>,
+        /// Where requests go, when the model is to be had in several places: then address and key
+        /// above are those of the first.
+        endpoints: Vec<EndpointConfig>,
     },
 }
 
@@ -204,6 +219,22 @@ impl Source {
         match self {
             Self::Simulated { .. } => None,
             Self::Api { base_url, .. } => Some(base_url),
+        }
+    }
+
+    /// The places among which requests are spread, if there are several.
+    pub fn endpoints(&self) -> &[EndpointConfig] {
+        match self {
+            Self::Simulated { .. } => &[],
+            Self::Api { endpoints, .. } => endpoints,
+        }
+    }
+
+    /// The addresses that requests go to.
+    pub fn addresses(&self) -> Vec<&str> {
+        match self.endpoints() {
+            [] => self.base_url().into_iter().collect(),
+            several => several.iter().map(|endpoint| &*endpoint.base_url).collect(),
         }
     }
 
@@ -262,8 +293,10 @@ pub struct Rules {
 pub struct Pace {
     /// Requests and tokens per minute.
     pub limits: Limits,
-    /// Requests under way at once.
+    /// Requests under way at once; the most, where the number is found by trying.
     pub concurrency: usize,
+    /// Whether the number is found by trying.
+    pub adapts: bool,
     /// Attempts per request before it is given up.
     pub max_attempts: u32,
     /// To establish a connection.

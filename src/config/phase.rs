@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Money, Settings};
+use super::{EndpointSettings, Money, Settings};
 
 /// The values of `phases`: whole tasks, or instructions first and outputs for those that passed.
 pub const PHASES: [&str; 2] = ["tasks", TWO_PHASES];
@@ -67,6 +67,8 @@ phase_settings! {
     api_key_env: String,
     /// The version of the API.
     api_version: String,
+    /// Several places where the model is to be had.
+    endpoints: Vec<EndpointSettings>,
     /// USD per million prompt tokens.
     price_in: Money,
     /// USD per million output tokens.
@@ -81,6 +83,8 @@ phase_settings! {
     tpm_counts_max_tokens: bool,
     /// Requests under way at once.
     concurrency: u32,
+    /// Whether these follow what the server gets done.
+    adapt_concurrency: bool,
     /// Tasks per request.
     tasks_per_request: u32,
     /// The most output tokens: of a request for instructions, or of one output.
@@ -104,7 +108,7 @@ phase_settings! {
 impl PhaseSettings {
     /// Whether it says where requests go, rather than only which model is asked there.
     fn names_an_api(&self) -> bool {
-        self.provider.is_some() || self.base_url.is_some()
+        self.provider.is_some() || self.base_url.is_some() || self.endpoints.is_some()
     }
 
     /// Without what a run says of another API or model than the one that this phase names: the key of
@@ -120,6 +124,7 @@ impl PhaseSettings {
             settings.base_url.clone_from(&from.base_url);
             settings.api_key_env.clone_from(&from.api_key_env);
             settings.api_version.clone_from(&from.api_version);
+            settings.endpoints.clone_from(&from.endpoints);
         }
         if self.names_an_api() || self.model.is_some() {
             (settings.price_in, settings.price_out) = (from.price_in, from.price_out);

@@ -31,6 +31,7 @@ const LANE_KEYS: &[&str] = &[
     "base_url",
     "api_key_env",
     "api_version",
+    "endpoints",
     "price_in",
     "price_out",
     "price_model",
@@ -42,6 +43,7 @@ const LANE_KEYS: &[&str] = &[
     "tpm",
     "tpm_counts_max_tokens",
     "concurrency",
+    "adapt_concurrency",
 ];
 
 /// Resolves the one phase of a run, or both.
@@ -125,6 +127,10 @@ fn responses(
     let table = settings.responses.get_or_insert_default();
     table.tasks_per_request = Some(config.tasks_per_request);
     table.max_output_tokens = Some(config.max_output_tokens);
+    if !config.same_lane {
+        // Its default depends on the server.
+        table.adapt_concurrency = Some(config.pace.adapts);
+    }
     Ok(config)
 }
 

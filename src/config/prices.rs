@@ -69,8 +69,8 @@ pub(super) fn find(
 
 /// A server that people run themselves, on this machine.
 fn is_own_server(source: &Source) -> bool {
-    matches!(source, Source::Api { provider, base_url, .. }
-        if provider.access().self_hosted && is_loopback(base_url))
+    matches!(source, Source::Api { provider, .. } if provider.access().self_hosted)
+        && source.addresses().into_iter().all(is_loopback)
 }
 
 /// The table's name of the model. A provider with a name in the table has the prices that stand

@@ -8,7 +8,8 @@ use super::file::suggestion;
 use super::phases;
 use super::prices::{Priced, REHEARSED_MODEL};
 use super::{
-    ConfigError, Money, Pace, RequestConfig, ResponsesConfig, Rules, RunConfig, Settings, Source,
+    ConfigError, EndpointSettings, Money, Pace, RequestConfig, ResponsesConfig, Rules, RunConfig,
+    Settings, Source,
 };
 use crate::benchmark::Benchmarks;
 use crate::chat::ReasoningEffort;
@@ -28,6 +29,9 @@ const DEFAULT_TARGET: u64 = 100;
 /// The ROUGE-L that tells a benchmark's text, in a run that does not compare by ROUGE-L.
 const BENCHMARK_THRESHOLD: f64 = 0.7;
 const DEFAULT_CONCURRENCY: u32 = 32;
+/// The most where the number is found by trying: as many as vLLM serves at once by default
+/// (`max_num_seqs`).
+const MOST_FOUND: u32 = 256;
 const MAX_CONCURRENCY: u32 = 10_000;
 /// More tasks than a run can number.
 const MAX_TARGET: u64 = 1_000_000_000;
@@ -324,7 +328,11 @@ pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, Con
     }
     let counts_max_tokens =
         *settings.tpm_counts_max_tokens.get_or_insert(counts_at_admission(source));
-    let concurrency = *settings.concurrency.get_or_insert(DEFAULT_CONCURRENCY);
+    let adapts = *settings.adapt_concurrency.get_or_insert(
+        settings.concurrency.is_none() && is_unlimited(settings) && is_self_hosted(source),
+    );
+    let default = if adapts { MOST_FOUND } else { DEFAULT_CONCURRENCY };
+    let concurrency = *settings.concurrency.get_or_insert(default);
     let attempts = *settings.max_attempts.get_or_insert(5);
     let seconds = |flag, setting: &mut Option<u64>, default| {
         within(flag, *setting.get_or_insert(default), 1, 86_400).map(Duration::from_secs)
@@ -336,6 +344,7 @@ pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, Con
             count_reserved_tokens: counts_max_tokens,
         },
         concurrency: within("concurrency", concurrency, 1, MAX_CONCURRENCY)? as usize,
+        adapts,
         max_attempts: within("max-attempts", attempts, 1, 100)?,
         connect_timeout: seconds("connect-timeout", &mut settings.connect_timeout, 10)?,
         read_timeout: seconds("read-timeout", &mut settings.read_timeout, 300)?,
@@ -348,8 +357,20 @@ pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, Con
 fn counts_at_admission(source: &Source) -> bool {
     match source {
         Source::Simulated { .. } => true,
-        Source::Api { base_url, .. } => {
-            ["api.openai.com", "api.cerebras.ai"].iter().any(|host| base_url.contains(host))
+        Source::Api { .. } => {
+            let hosts = ["api.openai.com", "api.cerebras.ai"];
+            source.addresses().iter().any(|url| hosts.iter().any(|host| url.contains(host)))
         }
     }
+}
+
+fn is_self_hosted(source: &Source) -> bool {
+    matches!(source, Source::Api { provider, .. } if provider.access().self_hosted)
+}
+
+/// Whether nothing is said of limits.
+fn is_unlimited(settings: &Settings) -> bool {
+    let one = |e: &EndpointSettings| e.requests_per_minute.or(e.tokens_per_minute).is_none();
+    let endpoints = settings.endpoints.iter().flatten();
+    settings.rpm.or(settings.tpm).is_none() && endpoints.into_iter().all(one)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::EndpointSettings;
 use super::money::Money;
 use super::phase::PhaseSettings;
 
@@ -60,6 +61,8 @@ settings! {
     api_key_env: String,
     /// The version of the API, where it has versions: Anthropic's header, Azure's query parameter.
     api_version: String,
+    /// Several places where the model is to be had, in place of the one address and key.
+    endpoints: Vec<EndpointSettings>,
     /// Accepted tasks wanted.
     target: u64,
     /// The most that may be spent, in USD.
@@ -82,6 +85,9 @@ settings! {
     tpm_counts_max_tokens: bool,
     /// Requests under way at once.
     concurrency: u32,
+    /// Whether the requests under way follow what the server gets done, up to `concurrency`; by
+    /// default at servers of one's own for which neither limits nor `concurrency` are given.
+    adapt_concurrency: bool,
     /// Stop after this many requests of the run.
     max_requests: u64,
     /// Attempts per request before it is given up.

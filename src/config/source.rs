@@ -1,7 +1,7 @@
 //! Where the completions come from: which provider, at which address, with which key.
 
 use super::resolve::{SIMULATED, provider_names, unknown, value, within};
-use super::{ConfigError, Environment, Settings, Source};
+use super::{ConfigError, EndpointSettings, Environment, Settings, Source, endpoint};
 use crate::ledger::{Entry, PriceTable};
 use crate::provider::{self, ApiKey, OpenAiCompletions, OpenAiResponses, PROVIDERS, Provider};
 use crate::simulator::Faults;
@@ -53,7 +53,9 @@ fn default_provider(
 ) -> Result<&'static str, ConfigError> {
     let is_set = |name: &str| (environment.get)(name).is_some_and(|value| !value.is_empty());
     // Whoever names a server without a provider means the API that nearly every server speaks.
-    if settings.base_url.is_some() || is_set("OPENAI_BASE_URL") {
+    let has_own = |one: &EndpointSettings| one.base_url.is_some();
+    let names_servers = settings.endpoints.as_ref().is_some_and(|all| all.iter().any(has_own));
+    if names_servers || settings.base_url.is_some() || is_set("OPENAI_BASE_URL") {
         return Ok("openai");
     }
     let Some(model) = &settings.model else {
@@ -90,21 +92,41 @@ fn api(
     let set = |name: &str| (environment.get)(name).filter(|value| !value.trim().is_empty());
     let default = || access.base_url_env.and_then(set).or(access.base_url.map(str::to_owned));
     let base_url = settings.base_url.clone().or_else(default);
+    if let Some(base_url) = &base_url {
+        provider::check_base_url(base_url)?;
+        settings.base_url = Some(base_url.clone());
+    }
+    let endpoints = endpoint::resolve(provider, settings, base_url.as_deref(), environment)?;
+    if let Some(first) = endpoints.first() {
+        let (base_url, api_key) = (first.base_url.clone(), first.api_key.clone());
+        return Ok(Source::Api { provider, base_url, api_key, endpoints });
+    }
     let base_url = base_url.ok_or(ConfigError::NoBaseUrl { variable: access.base_url_env })?;
-    provider::check_base_url(&base_url)?;
-    settings.base_url = Some(base_url.clone());
-    let explicit = settings.api_key_env.is_some();
+    let api_key = key_in(provider, settings.api_key_env.as_ref(), &base_url, environment)?;
+    Ok(Source::Api { provider, base_url, api_key, endpoints })
+}
+
+/// The key for an address: in the variable that is named, or else in the provider's own. A server of
+/// one's own may need none, unless one is named.
+pub(super) fn key_in(
+    provider: &dyn Provider,
+    named: Option<&String>,
+    base_url: &str,
+    environment: Environment<'_>,
+) -> Result<Option<ApiKey>, ConfigError> {
+    let access = provider.access();
     // Not stored unless it was said: a key is no part of a run.
-    let variable = settings.api_key_env.clone().unwrap_or_else(|| access.api_key_env.to_owned());
+    let variable = named.cloned().unwrap_or_else(|| access.api_key_env.to_owned());
     check_variable(&variable)?;
-    let api_key = match set(&variable) {
+    match (environment.get)(&variable).filter(|value| !value.trim().is_empty()) {
         Some(key) => {
-            Some(ApiKey::new(key).map_err(|source| ConfigError::Key { variable, source })?)
+            ApiKey::new(key).map(Some).map_err(|source| ConfigError::Key { variable, source })
         }
-        None if !explicit && (access.self_hosted || provider::is_loopback(&base_url)) => None,
-        None => return Err(ConfigError::NoKey { variable }),
-    };
-    Ok(Source::Api { provider, base_url, api_key })
+        None if named.is_none() && (access.self_hosted || provider::is_loopback(base_url)) => {
+            Ok(None)
+        }
+        None => Err(ConfigError::NoKey { variable }),
+    }
 }
 
 /// Who gives the key in place of its variable must not see it again in a message or find it stored.

@@ -76,6 +76,17 @@ pub struct Limits {
     pub count_reserved_tokens: bool,
 }
 
+/// What several accounts allow together: nothing is limited unless it is in each.
+pub fn together(limits: impl IntoIterator<Item = Limits>) -> Limits {
+    let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+    let both = |one: Limits, other: Limits| Limits {
+        requests_per_minute: sum(one.requests_per_minute, other.requests_per_minute),
+        tokens_per_minute: sum(one.tokens_per_minute, other.tokens_per_minute),
+        count_reserved_tokens: one.count_reserved_tokens,
+    };
+    limits.into_iter().reduce(both).unwrap_or_default()
+}
+
 /// What a server says that it allows, in any 60 seconds. `None`: it did not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Announced {

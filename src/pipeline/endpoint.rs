@@ -2,10 +2,12 @@
 
 use super::failure::RunError;
 use super::lane::{Lane, LaneSettings};
-use crate::config::{Api, EmbeddingConfig, Pace, RunConfig, Source};
+use super::memory::{Known, Memory};
+use super::site::{Site, SiteSettings};
+use crate::config::{Api, EmbeddingConfig, EndpointConfig, Pace, RunConfig, SIMULATED, Source};
 use crate::event::Phase;
 use crate::ledger::Price;
-use crate::provider::{HttpClient, HttpSettings, Provider, Quirks};
+use crate::provider::{Access, ApiKey, HttpClient, HttpSettings, Provider, Quirks};
 use crate::simulator::{Simulator, SimulatorSettings};
 use crate::usd::Usd;
 
@@ -55,33 +57,44 @@ impl Endpoint {
         }
     }
 
-    /// The lane to it.
-    pub(super) fn lane(&self, api: Api<'_>) -> Result<Lane, RunError> {
-        let api_key = match api.source {
-            Source::Api { api_key, .. } => api_key.clone(),
-            Source::Simulated { .. } => None,
+    /// The lane to it, with what earlier sessions found out.
+    pub(super) fn lane(&self, api: Api<'_>, memory: &Memory) -> Result<Lane, RunError> {
+        let addresses = match api.source.endpoints() {
+            [] => vec![self.address(api)],
+            several => several.iter().map(|one| Address::of(one, api.pace)).collect(),
         };
-        let client = HttpClient::new(HttpSettings {
-            base_url: self.base_url.clone(),
-            access: self.provider.access(),
-            api_version: api.version.map(str::to_owned),
-            api_key,
-            connect_timeout: api.pace.connect_timeout,
-            read_timeout: api.pace.read_timeout,
-            total_timeout: api.pace.request_timeout,
-            max_body_bytes: MAX_BODY_BYTES,
-            concurrency: api.pace.concurrency,
-        })?;
+        let site = |address: Address| {
+            let known = memory.known(api.model, &address.site.name);
+            let version = api.version.map(str::to_owned);
+            address.site(self.provider.access(), version, api.pace, known)
+        };
         let settings = LaneSettings {
             provider: self.provider,
-            base_url: self.base_url.clone(),
             model: api.model.to_owned(),
             price: *api.price,
-            limits: api.pace.limits,
             concurrency: api.pace.concurrency,
             quirks: api.quirks,
         };
-        Ok(Lane::new(settings, client))
+        let sites = addresses.into_iter().map(site).collect::<Result<_, _>>()?;
+        Ok(Lane::new(settings, sites))
+    }
+
+    /// The one address, where there are not several.
+    fn address(&self, api: Api<'_>) -> Address {
+        let (api_key, name) = match api.source {
+            Source::Api { api_key, base_url, .. } => (api_key.clone(), base_url.clone()),
+            // Its address is another in each session.
+            Source::Simulated { .. } => (None, SIMULATED.to_owned()),
+        };
+        let site = SiteSettings {
+            name,
+            base_url: self.base_url.clone(),
+            weight: 1,
+            limits: api.pace.limits,
+            concurrency: api.pace.concurrency,
+            adapts: api.pace.adapts,
+        };
+        Address { site, api_key }
     }
 
     /// The lane to where embeddings come from, which is here unless it is an API of its own.
@@ -89,36 +102,76 @@ impl Endpoint {
         &self,
         embedding: &EmbeddingConfig,
         pace: &Pace,
+        memory: &Memory,
     ) -> Result<Lane, RunError> {
         let base_url = embedding.base_url.clone().unwrap_or_else(|| self.base_url.clone());
-        let client = HttpClient::new(HttpSettings {
-            base_url: base_url.clone(),
-            access: crate::provider::OpenAi.access(),
-            api_version: None,
-            api_key: embedding.api_key.clone(),
-            connect_timeout: pace.connect_timeout,
-            read_timeout: pace.read_timeout,
-            total_timeout: pace.request_timeout,
-            max_body_bytes: MAX_BODY_BYTES,
-            concurrency: 1,
-        })?;
-        let settings = LaneSettings {
-            // Nearly every server of embeddings speaks OpenAI's dialect.
-            provider: &crate::provider::OpenAi,
+        // Nearly every server of embeddings speaks OpenAI's dialect.
+        let provider = &crate::provider::OpenAi;
+        let site = SiteSettings {
+            name: embedding.base_url.clone().unwrap_or_else(|| SIMULATED.to_owned()),
             base_url,
+            weight: 1,
+            limits: embedding.limits,
+            concurrency: 1,
+            adapts: false,
+        };
+        let address = Address { site, api_key: embedding.api_key.clone() };
+        let known = memory.known(&embedding.model, &address.site.name);
+        let settings = LaneSettings {
+            provider,
             model: embedding.model.clone(),
             price: Price::flat(embedding.price, Usd::ZERO),
-            limits: embedding.limits,
             concurrency: 1,
             quirks: Quirks::default(),
         };
-        Ok(Lane::new(settings, client))
+        Ok(Lane::new(settings, vec![address.site(provider.access(), None, pace, known)?]))
     }
 
     pub(super) async fn stop(self) {
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
+    }
+}
+
+/// A site before it has a client.
+struct Address {
+    site: SiteSettings,
+    api_key: Option<ApiKey>,
+}
+
+impl Address {
+    fn of(endpoint: &EndpointConfig, pace: &Pace) -> Self {
+        let site = SiteSettings {
+            name: endpoint.name.clone(),
+            base_url: endpoint.base_url.clone(),
+            weight: endpoint.weight,
+            limits: endpoint.limits(pace.limits),
+            concurrency: pace.concurrency,
+            adapts: pace.adapts,
+        };
+        Self { site, api_key: endpoint.api_key.clone() }
+    }
+
+    fn site(
+        self,
+        access: Access,
+        api_version: Option<String>,
+        pace: &Pace,
+        known: Known,
+    ) -> Result<Site, RunError> {
+        let client = HttpClient::new(HttpSettings {
+            base_url: self.site.base_url.clone(),
+            access,
+            api_version,
+            api_key: self.api_key,
+            connect_timeout: pace.connect_timeout,
+            read_timeout: pace.read_timeout,
+            total_timeout: pace.request_timeout,
+            max_body_bytes: MAX_BODY_BYTES,
+            concurrency: self.site.concurrency,
+        })?;
+        Ok(Site::new(self.site, client, known))
     }
 }
 

@@ -1,16 +1,17 @@
-//! A lane: one API with its limits, its price and what a session has learnt about it. A run has a
-//! lane for each API that it asks; ledger, journal and the end of the sending are common to all.
+//! A lane: where the requests of a phase go. A model at a price, what a session has learnt about its
+//! API, and one site or several where it is to be had. Ledger, journal and the end of the sending
+//! are common to all lanes.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::time::Instant;
+use futures_util::future::select_all;
 
+use super::failure::RunError;
+use super::site::{Pass, Site};
 use crate::chat::TokenUsage;
 use crate::ledger::Price;
-use crate::limit::{Announced, Limiter, Limits};
-use crate::provider::{ApiError, Counted, HttpClient, Provider, Quirks, ResponseHeaders};
+use crate::provider::{ApiError, Provider, Quirks};
 
 /// Prompt tokens per thousand bytes of a request's body, before any response has told: more than
 /// any common tokenizer makes of English or Chinese JSON text.
@@ -25,60 +26,96 @@ fn tokens_of(body_bytes: usize, per_kb: u64) -> u64 {
     u64::try_from(body_bytes).unwrap_or(u64::MAX).saturating_mul(per_kb) / 1_000
 }
 
-/// What is known of an API before its first request.
+/// What is known of a lane before its first request.
 #[derive(Debug)]
 pub(super) struct LaneSettings {
     pub(super) provider: &'static dyn Provider,
-    pub(super) base_url: String,
     pub(super) model: String,
     pub(super) price: Price,
-    pub(super) limits: Limits,
     pub(super) concurrency: usize,
     pub(super) quirks: Quirks,
 }
 
-/// One API.
+/// Where the requests of a phase go.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) provider: &'static dyn Provider,
-    pub(super) client: HttpClient,
-    pub(super) base_url: String,
     pub(super) model: String,
-    pub(super) limiter: Limiter,
     pub(super) price: Price,
+    /// At least one.
+    sites: Vec<Arc<Site>>,
+    /// Sites that are not set aside.
+    usable: Mutex<usize>,
     /// Requests under way at once, at most.
     concurrency: usize,
     /// Requests under way now; only the collector changes it.
     in_flight: AtomicUsize,
-    /// Whether a completion has come in this session: key, model and URL are right.
-    proven: AtomicBool,
     /// Whether an answer of this session was lost to reasoning.
     lost_to_reasoning: AtomicBool,
     quirks: Mutex<Quirks>,
-    last_success: Mutex<Instant>,
-    pause_step: AtomicU32,
     /// The most that a response has shown; 0 before the first.
     tokens_per_kb: AtomicU64,
 }
 
 impl Lane {
-    pub(super) fn new(settings: LaneSettings, client: HttpClient) -> Self {
+    pub(super) fn new(settings: LaneSettings, sites: Vec<Site>) -> Self {
         Self {
             provider: settings.provider,
-            client,
-            base_url: settings.base_url,
             model: settings.model,
-            limiter: Limiter::new(settings.limits),
             price: settings.price,
+            usable: Mutex::new(sites.len()),
+            sites: sites.into_iter().map(Arc::new).collect(),
             concurrency: settings.concurrency,
             in_flight: AtomicUsize::new(0),
-            proven: AtomicBool::new(false),
             lost_to_reasoning: AtomicBool::new(false),
             quirks: Mutex::new(settings.quirks),
-            last_success: Mutex::new(Instant::now()),
-            pause_step: AtomicU32::new(0),
             tokens_per_kb: AtomicU64::new(0),
         }
+    }
+
+    /// All sites, also those that were set aside.
+    pub(super) fn sites(&self) -> &[Arc<Site>] {
+        &self.sites
+    }
+
+    /// Whether the model is to be had in several places.
+    pub(super) fn has_choice(&self) -> bool {
+        self.sites.len() > 1
+    }
+
+    /// Waits until one request of `tokens` tokens may be sent somewhere: at the site with room that
+    /// is asked the least for its weight.
+    pub(super) async fn pass(&self, tokens: u64) -> Pass {
+        if let [only] = self.sites.as_slice() {
+            let pass = Arc::clone(only).pass(tokens).await;
+            return pass.expect("the only site of a lane is never set aside");
+        }
+        loop {
+            let mut usable: Vec<_> = self.sites.iter().filter(|s| !s.is_set_aside()).collect();
+            usable.sort_by(|a, b| a.load().total_cmp(&b.load()));
+            let passes = usable.into_iter().map(|site| Box::pin(Arc::clone(site).pass(tokens)));
+            // Polled in their order: of several that have room, the first gives its pass. One that is
+            // set aside meanwhile gives none.
+            if let (Some(pass), ..) = select_all(passes).await {
+                return pass;
+            }
+        }
+    }
+
+    /// Asks a site no more, for a trouble that is its own. False when there is no other: then the
+    /// trouble is the run's.
+    pub(super) fn set_aside(&self, site: &Site, error: &RunError) -> bool {
+        let mut usable = self.usable.lock().unwrap_or_else(PoisonError::into_inner);
+        if site.is_set_aside() {
+            return true;
+        }
+        if *usable <= 1 {
+            return false;
+        }
+        *usable -= 1;
+        tracing::warn!(endpoint = site.name, %error, "an endpoint is set aside; the others go on");
+        site.set_aside();
+        true
     }
 
     /// Requests under way or waiting for the rate limit.
@@ -86,11 +123,12 @@ impl Lane {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Whether another request may be under way. The first goes alone: a wrong key, model or URL
-    /// then costs one request, not a pool's worth.
+    /// Whether another request may be under way. The first to a site goes alone: a wrong key, model or
+    /// URL then costs one request, not a pool's worth.
     pub(super) fn has_room(&self) -> bool {
-        let places = if self.is_proven() { self.concurrency } else { 1 };
-        self.in_flight() < places
+        let usable = self.sites.iter().filter(|site| !site.is_set_aside());
+        let places: usize = usable.map(|site| site.places.count()).sum();
+        self.in_flight() < places.min(self.concurrency)
     }
 
     /// A request begins.
@@ -123,12 +161,7 @@ impl Lane {
 
     /// Whether a completion has come in this session.
     pub(super) fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
-    }
-
-    /// A completion has come, with or without usage.
-    pub(super) fn prove(&self) {
-        self.proven.store(true, Ordering::Relaxed);
+        self.sites.iter().any(|site| site.is_proven())
     }
 
     /// Whether this is the first answer of the session that is lost to reasoning.
@@ -149,36 +182,5 @@ impl Lane {
             tracing::info!(lesson, "the API does not take a parameter");
         }
         *quirks != before
-    }
-
-    /// Takes note of the limits that the server announces.
-    pub(super) fn note_limits(&self, headers: &ResponseHeaders) {
-        let lowest = |counted| {
-            let limits = headers.limits.iter().filter(|standing| standing.counts == counted);
-            limits.filter_map(|standing| standing.limit).filter(|limit| *limit > 0).min()
-        };
-        self.limiter.announce(Announced {
-            requests: lowest(Counted::Requests),
-            tokens: lowest(Counted::Tokens),
-        });
-    }
-
-    pub(super) fn note_success(&self) {
-        *self.last_success.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.pause_step.store(0, Ordering::Relaxed);
-    }
-
-    /// How long nothing has succeeded, if that is longer than `limit`.
-    pub(super) fn without_success_for(&self, limit: Duration) -> Option<Duration> {
-        let last = *self.last_success.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(last.elapsed()).filter(|elapsed| *elapsed > limit)
-    }
-
-    /// Which step of the exponential pause is next. All requests that were refused in one wave
-    /// share a step.
-    pub(super) fn next_pause_step(&self) -> u32 {
-        let step = &self.pause_step;
-        let paused = self.limiter.paused_until().is_some_and(|until| until > Instant::now());
-        if paused { step.load(Ordering::Relaxed) } else { step.fetch_add(1, Ordering::Relaxed) }
     }
 }

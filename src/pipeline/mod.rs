@@ -20,6 +20,7 @@ mod foundation;
 mod judge;
 mod lane;
 mod lookback;
+mod memory;
 mod plan;
 mod prepare;
 mod progress;
@@ -28,6 +29,7 @@ mod request;
 mod retry;
 mod shared;
 mod shutdown;
+mod site;
 mod split;
 mod worker;
 

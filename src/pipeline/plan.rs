@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{ConfigError, EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
+use crate::config::{ConfigError, EmbeddingConfig, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
-use crate::limit::Limits;
+use crate::limit::{Limits, together};
 use crate::novelty::Combination;
 use crate::summary::Summary;
 use crate::task::Candidate;
@@ -62,6 +62,8 @@ pub struct PhasePlan {
     pub provider: &'static str,
     /// Where the API is; `None` for a simulated one.
     pub base_url: Option<String>,
+    /// The endpoints, where there are several.
+    pub endpoints: Vec<String>,
     /// The model's name.
     pub model: String,
     /// What tokens cost, in USD per token.
@@ -70,8 +72,10 @@ pub struct PhasePlan {
     pub price_origin: String,
     /// Requests and tokens per minute.
     pub limits: Limits,
-    /// Requests under way at once.
+    /// Requests under way at once, at most.
     pub concurrency: usize,
+    /// Whether their number is found by trying.
+    pub adapts: bool,
     /// Requests expected to the target.
     pub requests: u64,
     /// Prompt tokens expected in all these requests.
@@ -168,16 +172,18 @@ impl PhasePlan {
             phase,
             provider: api.source.name(),
             base_url: api.source.base_url().map(str::to_owned),
+            endpoints: api.source.endpoints().iter().map(|one| one.name.clone()).collect(),
             model: api.model.to_owned(),
             price: *api.price,
             price_origin: origin.clone(),
-            limits: api.pace.limits,
+            limits: together(api.limits()),
             concurrency: api.pace.concurrency,
+            adapts: api.pace.adapts,
             requests,
             prompt_tokens,
             output_tokens,
             cost: input_cost.saturating_add(api.price.output.saturating_mul(output_tokens)),
-            duration: duration(api.pace, requests, each),
+            duration: duration(together(api.limits()), api.pace.concurrency, requests, each),
         }
     }
 }
@@ -278,8 +284,7 @@ fn to_u64(number: usize) -> u64 {
 }
 
 /// The slowest of: requests per minute, tokens per minute, concurrency.
-fn duration(pace: &Pace, requests: u64, each: &PerRequest) -> Duration {
-    let limits = pace.limits;
+fn duration(limits: Limits, concurrency: usize, requests: u64, each: &PerRequest) -> Duration {
     let written =
         if limits.count_reserved_tokens { each.max_output_tokens } else { each.output_tokens };
     let counted = each.prompt_tokens + written;
@@ -287,7 +292,7 @@ fn duration(pace: &Pace, requests: u64, each: &PerRequest) -> Duration {
         per_minute.map_or(0, |limit| amount.saturating_mul(60_000) / limit.max(1))
     };
     let latency_ms = 1_000 * each.output_tokens / TOKENS_PER_SECOND;
-    let waves = requests.div_ceil(to_u64(pace.concurrency));
+    let waves = requests.div_ceil(to_u64(concurrency));
     let millis = minutes(requests, limits.requests_per_minute)
         .max(minutes(requests.saturating_mul(counted), limits.tokens_per_minute))
         .max(waves.saturating_mul(latency_ms));

@@ -11,6 +11,7 @@ use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
 use super::judge::{Asked, Judge, Reading, read_body};
 use super::lane::first_prompt_estimate;
+use super::memory::Memory;
 use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
 use super::shared::Shared;
@@ -199,12 +200,13 @@ async fn lanes(
     run: &OpenRun,
     next_request: u64,
 ) -> Result<(Vec<Endpoint>, Lanes), RunError> {
+    let memory = Memory::of(&run.reader)?;
     let first_phase = config.first_phase();
     let endpoint = Endpoint::start(config, first_phase, next_request).await?;
-    let first = Arc::new(endpoint.lane(config.api(first_phase))?);
+    let first = Arc::new(endpoint.lane(config.api(first_phase), &memory)?);
     let embedder = match &config.embedding {
         Some(embedding) => {
-            let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace)?);
+            let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace, &memory)?);
             Some(Embedder::new(config, lane, run.reader.again()?)?)
         }
         None => None,
@@ -213,10 +215,10 @@ async fn lanes(
     let mut outputs = Arc::clone(&first);
     if config.responses.as_ref().is_some_and(|responses| !responses.same_lane) {
         let endpoint = Endpoint::start(config, Phase::Responses, next_request).await?;
-        outputs = Arc::new(endpoint.lane(config.api(Phase::Responses))?);
+        outputs = Arc::new(endpoint.lane(config.api(Phase::Responses), &memory)?);
         endpoints.push(endpoint);
     }
-    Ok((endpoints, Lanes { first, outputs, embedder }))
+    Ok((endpoints, Lanes { first, outputs, embedder, memory }))
 }
 
 /// Runs the collector where its workers run. The thread that waits for the program's end would have
@@ -325,7 +327,8 @@ fn check_limit(config: &RunConfig, judge: &Judge) -> Result<(), RunError> {
         (Phase::Responses, tasks * u64::from(responses.max_output_tokens))
     });
     for (phase, needed) in [(config.first_phase(), first)].into_iter().chain(outputs) {
-        match config.api(phase).pace.limits.tokens_per_minute {
+        let limits = config.api(phase).limits();
+        match limits.iter().filter_map(|limits| limits.tokens_per_minute).min() {
             Some(limit) if needed > limit => {
                 return Err(RunError::RequestOverLimit { needed, limit });
             }

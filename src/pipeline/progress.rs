@@ -42,6 +42,8 @@ pub struct LaneSnapshot {
     pub in_flight: usize,
     /// How much longer it pauses after a 429.
     pub paused_for: Option<Duration>,
+    /// Endpoints that are asked no more, since something is wrong with them.
+    pub set_aside: usize,
 }
 
 impl Snapshot {

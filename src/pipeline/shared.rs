@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::site::Pass;
 use super::worker::Errand;
 use crate::chat::TokenUsage;
 use crate::ledger::Ledger;
-use crate::limit::Permit;
 use crate::store::{AttemptEnd, Journal, unix_ms};
 use crate::summary::AttemptCounts;
 use crate::template::Template;
@@ -30,14 +30,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A permit for the next attempt of a job; `None` when the run is stopping.
-    pub(super) async fn permit(&self, job: &impl Errand) -> Option<Permit> {
+    /// A pass for the next attempt of a job; `None` when the run is stopping.
+    pub(super) async fn pass(&self, job: &impl Errand) -> Option<Pass> {
         let tokens = job.tokens();
         let mut stopping = self.stopping.clone();
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => None,
-            permit = job.lane().limiter.acquire(tokens) => Some(permit),
+            pass = job.lane().pass(tokens) => Some(pass),
         }
     }
 

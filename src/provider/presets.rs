@@ -90,10 +90,8 @@ pub(super) static TOGETHER: Preset = Preset::hosted(
     "TOGETHER_API_KEY",
     "together_ai",
 );
-pub(super) static GROQ: Preset = Preset {
-    access: Access { limits: GROQ_LIMITS, ..GROQ_AS_ANY.access },
-    ..GROQ_AS_ANY
-};
+pub(super) static GROQ: Preset =
+    Preset { access: Access { limits: GROQ_LIMITS, ..GROQ_AS_ANY.access }, ..GROQ_AS_ANY };
 const GROQ_AS_ANY: Preset =
     Preset::hosted("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "groq");
 /// Its API has no JSON schemas, only JSON.

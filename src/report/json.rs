@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::RunReport;
 use crate::chat::TokenUsage;
 use crate::event::Stage;
-use crate::summary::{PhaseTotals, Summary};
+use crate::summary::{EndpointTotals, PhaseTotals, Summary};
 use crate::usd::Usd;
 
 /// The report as a JSON object, pretty-printed, with a final line break.
@@ -36,6 +36,7 @@ pub fn to_json(report: &RunReport) -> String {
         "unjudged_responses": summary.unjudged_responses,
         "tokens": tokens(&summary.usage),
         "phases": phases(summary),
+        "endpoints": endpoints(summary),
         "budget_usd": report.budget.map(money),
         "spent_usd": money(summary.spent),
         "reserved_usd": money(summary.reserved),
@@ -69,6 +70,21 @@ fn phases(summary: &Summary) -> Value {
     };
     let phases = summary.by_phase.iter();
     Value::Object(phases.map(|(phase, t)| (phase.as_str().to_owned(), totals(t))).collect())
+}
+
+/// `{"https://api.example/v1": {"attempts": 12, …}}`, where there was a choice of places.
+fn endpoints(summary: &Summary) -> Value {
+    let totals = |totals: &EndpointTotals| {
+        json!({
+            "attempts": totals.attempts,
+            "answered": totals.answered,
+            "rate_limited": totals.rate_limited,
+            "refused": totals.refused,
+            "tokens": totals.tokens,
+            "spent_usd": money(totals.spent),
+        })
+    };
+    Value::Object(summary.by_endpoint.iter().map(|(name, t)| (name.clone(), totals(t))).collect())
 }
 
 fn money(amount: Usd) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{RunReport, count, duration};
 use crate::event::Stage;
-use crate::summary::{RunState, StopReason};
+use crate::summary::{EndpointTotals, RunState, StopReason};
 
 /// The report as plain lines of at most 80 columns, but for long paths and messages.
 pub fn to_text(report: &RunReport) -> String {
@@ -153,6 +153,23 @@ fn requests(lines: &mut Lines, report: &RunReport) {
         }
     }
     lines.row("sent", &text);
+    for (name, totals) in &summary.by_endpoint {
+        lines.row("- endpoint", &endpoint(name, totals));
+    }
+}
+
+fn endpoint(name: &str, totals: &EndpointTotals) -> String {
+    let mut text = format!("{name}: {} attempts", count(totals.attempts));
+    for (number, what) in [
+        (totals.rate_limited, "rate limited"),
+        (totals.refused, "refused"),
+        (totals.tokens, "tokens"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!(", {} {what}", count(number)));
+        }
+    }
+    if totals.spent.is_zero() { text } else { format!("{text}, {}", totals.spent.display(4)) }
 }
 
 #[cfg(test)]
@@ -198,6 +215,7 @@ mod tests {
                 reserved: Usd::ZERO,
                 unconfirmed: "0.0035".parse().unwrap(),
                 by_phase: BTreeMap::new(),
+                by_endpoint: BTreeMap::new(),
                 active_ms: 65_400,
             },
         }

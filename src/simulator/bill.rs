@@ -1,6 +1,7 @@
 //! What the simulator has served and would bill.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -65,7 +66,11 @@ impl Bill {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
     pub(super) number: u64,
+    /// When it came in, since the first request.
+    pub(super) at: Duration,
     pub(super) path: &'static str,
+    /// What it counts against the tokens per minute.
+    pub(super) admitted_tokens: u64,
     /// The status of the answer; 0 when none is sent.
     pub(super) status: u16,
     pub(super) billed: bool,
@@ -83,16 +88,24 @@ pub(super) struct Books {
     journal: VecDeque<Entry>,
     in_flight: u64,
     offered: Minute,
+    first: Option<Instant>,
 }
 
 impl Books {
-    /// A request comes in; returns its number, from 0.
-    pub(super) fn open(&mut self) -> u64 {
+    /// A request comes in; returns its number, from 0, and the time since the first.
+    pub(super) fn open(&mut self) -> (u64, Duration) {
+        let now = Instant::now();
+        let at = now.duration_since(*self.first.get_or_insert(now));
         let number = self.bill.requests;
         self.bill.requests += 1;
         self.in_flight += 1;
         self.bill.max_in_flight = self.bill.max_in_flight.max(self.in_flight);
-        number
+        (number, at)
+    }
+
+    /// The time since the first request.
+    pub(super) fn age(&self) -> Duration {
+        self.first.map(|first| first.elapsed()).unwrap_or_default()
     }
 
     pub(super) fn leave(&mut self) {
@@ -143,9 +156,11 @@ impl Books {
         let entry = |e: &Entry| {
             json!({
                 "n": e.number,
+                "at_ms": u64::try_from(e.at.as_millis()).unwrap_or(u64::MAX),
                 "path": e.path,
                 "status": e.status,
                 "billed": e.billed,
+                "admitted_tokens": e.admitted_tokens,
                 "prompt_tokens": e.prompt_tokens,
                 "completion_tokens": e.completion_tokens,
                 "cost_usd": e.cost.to_string(),

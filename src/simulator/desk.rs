@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::bill::{Bill, Books, Entry};
@@ -18,6 +19,7 @@ use super::random::{Salt, stream};
 use super::refusal::Refusal;
 use super::reply::{self, text_header};
 use super::settings::SimulatorSettings;
+use super::smooth::Smooth;
 use super::wire::{self, Answer, Api, Call, Counts, Finish, Request};
 use super::writer::{Ask, Writer};
 use crate::usd::Usd;
@@ -34,6 +36,9 @@ pub(super) struct Desk {
     writer: Writer,
     books: Mutex<Books>,
     minute: Mutex<Minute>,
+    smooth: Mutex<Smooth>,
+    /// Where answers are written, when that is done a few at a time.
+    slots: Option<Semaphore>,
 }
 
 /// The connection closes without an answer.
@@ -80,8 +85,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Desk {
     pub(super) fn new(settings: SimulatorSettings) -> Self {
-        let (books, minute) = (Mutex::default(), Mutex::default());
-        Self { settings, writer: Writer::new(), books, minute }
+        let (books, minute, smooth) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let slots = settings.slots.map(Semaphore::new);
+        Self { settings, writer: Writer::new(), books, minute, smooth, slots }
     }
 
     pub(super) fn bill(&self) -> Bill {
@@ -103,11 +109,12 @@ impl Desk {
         api: &dyn Api,
         incoming: Incoming<'_>,
     ) -> Result<Response, Dropped> {
-        let number = lock(&self.books).open();
+        let (number, at) = lock(&self.books).open();
         let _under_way = UnderWay(self);
         let key = incoming.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
         let entry = Entry {
             number,
+            at,
             path: api.path(),
             idempotency_key: key.unwrap_or_default().to_owned(),
             ..Entry::default()
@@ -172,10 +179,15 @@ impl Desk {
     }
 
     fn check_limits(&self, api: &dyn Api, request: &Request) -> Result<(), Refusal> {
-        let (rpm, tpm) = (self.settings.rpm, self.settings.tpm);
+        let (rpm, tpm) = self.limits_now();
         let (now, tokens) = (Instant::now(), request.tokens_at_admission());
         let mut minute = lock(&self.minute);
-        let admitted = minute.admit(now, tokens, rpm, tpm);
+        let admitted = if self.settings.smooth {
+            let admitted = lock(&self.smooth).admit(now, tokens, rpm, tpm);
+            admitted.inspect(|()| minute.count(now, tokens))
+        } else {
+            minute.admit(now, tokens, rpm, tpm)
+        };
         let (requests, counted) = (minute.requests(), minute.tokens());
         drop(minute);
         admitted.map_err(|reason| {
@@ -186,12 +198,20 @@ impl Desk {
         Ok(())
     }
 
+    fn limits_now(&self) -> (Option<u64>, Option<u64>) {
+        self.settings.limits(lock(&self.books).age())
+    }
+
     fn limit_headers(&self, api: &dyn Api, now: Instant) -> HeaderMap {
         let mut headers = HeaderMap::new();
+        if self.settings.hides_limits {
+            return headers;
+        }
+        let (rpm, tpm) = self.limits_now();
         let mut minute = lock(&self.minute);
         let limits = [
-            ("requests", self.settings.rpm, Limit::Requests as fn(u64) -> Limit),
-            ("tokens", self.settings.tpm, Limit::Tokens),
+            ("requests", rpm, Limit::Requests as fn(u64) -> Limit),
+            ("tokens", tpm, Limit::Tokens),
         ];
         for (what, most, limit) in limits {
             let Some(most) = most else { continue };
@@ -230,6 +250,7 @@ impl Desk {
             billed: true,
             prompt_tokens: counts.prompt,
             completion_tokens: counts.output,
+            admitted_tokens: request.tokens_at_admission(),
             cost: self.cost(request, &counts),
             fault,
             ..entry
@@ -315,6 +336,10 @@ impl Desk {
             tokio::time::sleep(HELD).await;
         }
         if self.settings.latency_ms > 0 {
+            let _slot = match &self.slots {
+                Some(slots) => slots.acquire().await.ok(),
+                None => None,
+            };
             let spread = 0.7 + 0.6 * stream(self.settings.seed, Salt::Latency, number).f64();
             let mean = Duration::from_millis(self.settings.latency_ms);
             tokio::time::sleep(mean.mul_f64(spread)).await;

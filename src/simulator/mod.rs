@@ -17,6 +17,7 @@ mod refusal;
 mod reply;
 mod server;
 mod settings;
+mod smooth;
 mod wire;
 mod writer;
 
@@ -28,7 +29,7 @@ use tokio::task::JoinSet;
 
 pub use bill::Bill;
 pub use faults::{FAULTS, Faults, FaultsError};
-pub use settings::SimulatorSettings;
+pub use settings::{LimitsChange, SimulatorSettings};
 
 use line::{Cutter, Lines};
 use server::Server;

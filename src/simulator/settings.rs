@@ -1,6 +1,8 @@
 //! What a simulator is like.
 
 use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use super::faults::Faults;
 use crate::usd::Usd;
@@ -28,6 +30,15 @@ pub struct SimulatorSettings {
     pub rpm: Option<u64>,
     /// Tokens per minute, `max_tokens` counted at admission as OpenAI does; `None`: no limit.
     pub tpm: Option<u64>,
+    /// Whether the limits are enforced by the second, with a burst of one second's worth, instead of
+    /// by the minute.
+    pub smooth: bool,
+    /// Whether the limits are kept from the client.
+    pub hides_limits: bool,
+    /// Other limits from some time on, in the order of their times.
+    pub limits_changes: Vec<LimitsChange>,
+    /// Answers that are written at once, while other requests wait; `None`: any number.
+    pub slots: Option<usize>,
     /// Mean latency of an answer, in milliseconds; each answer takes up to 30 % more or less.
     pub latency_ms: u64,
     /// What goes wrong, and how often.
@@ -38,6 +49,49 @@ pub struct SimulatorSettings {
     pub quota: Option<Usd>,
     /// Parameters that the model does not take, refused with a 400.
     pub reject_params: Vec<String>,
+}
+
+/// Other limits from some time on. Written as `30s:rpm=300,tpm=90000`; what it does not name stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsChange {
+    /// Since the first request.
+    pub after: Duration,
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Tokens per minute.
+    pub tpm: Option<u64>,
+}
+
+impl FromStr for LimitsChange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not of the form 30s:rpm=300,tpm=90000");
+        let (after, limits) = text.split_once(':').ok_or_else(wrong)?;
+        let seconds = after.trim().strip_suffix('s').ok_or_else(wrong)?;
+        let seconds: u64 = seconds.parse().map_err(|_not_a_number| wrong())?;
+        let mut change = Self { after: Duration::from_secs(seconds), rpm: None, tpm: None };
+        for limit in limits.split(',') {
+            let (name, number) = limit.split_once('=').ok_or_else(wrong)?;
+            let number = number.trim().parse().map_err(|_not_a_number| wrong())?;
+            match name.trim() {
+                "rpm" => change.rpm = Some(number),
+                "tpm" => change.tpm = Some(number),
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(change)
+    }
+}
+
+impl SimulatorSettings {
+    /// Requests and tokens per minute, so long after the first request.
+    pub(super) fn limits(&self, after: Duration) -> (Option<u64>, Option<u64>) {
+        let past = self.limits_changes.iter().filter(|change| change.after <= after);
+        past.fold((self.rpm, self.tpm), |(rpm, tpm), change| {
+            (change.rpm.or(rpm), change.tpm.or(tpm))
+        })
+    }
 }
 
 impl fmt::Debug for SimulatorSettings {
@@ -55,6 +109,10 @@ impl fmt::Debug for SimulatorSettings {
             price_embedding,
             rpm,
             tpm,
+            smooth,
+            hides_limits,
+            limits_changes,
+            slots,
             latency_ms,
             faults,
             api_key,
@@ -72,6 +130,10 @@ impl fmt::Debug for SimulatorSettings {
             .field("price_embedding", price_embedding)
             .field("rpm", rpm)
             .field("tpm", tpm)
+            .field("smooth", smooth)
+            .field("hides_limits", hides_limits)
+            .field("limits_changes", limits_changes)
+            .field("slots", slots)
             .field("latency_ms", latency_ms)
             .field("faults", faults)
             .field("api_key", &api_key.as_ref().map(|_| "(redacted)"))
@@ -84,6 +146,20 @@ impl fmt::Debug for SimulatorSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_change_with_time() {
+        let limits_changes = vec!["30s:rpm=300".parse().unwrap(), "60s:tpm=9".parse().unwrap()];
+        let settings =
+            SimulatorSettings { rpm: Some(600), limits_changes, ..SimulatorSettings::default() };
+        let at = |seconds| settings.limits(Duration::from_secs(seconds));
+        assert_eq!(at(29), (Some(600), None));
+        assert_eq!(at(30), (Some(300), None));
+        assert_eq!(at(61), (Some(300), Some(9)));
+        for wrong in ["", "30:rpm=1", "30s", "30s:rpm", "30s:rpm=x", "30s:rps=1"] {
+            assert!(wrong.parse::<LimitsChange>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_key_is_not_printed() {

@@ -123,6 +123,13 @@ impl Journal {
         self.ask(|ack| Command::SetMeta(key, value, ack)).await
     }
 
+    /// Stores a text under a name when the writer gets to it. Nobody waits for it, and when the writer
+    /// is far behind it is left out: for what can be found out again.
+    pub fn note_meta(&self, key: &'static str, value: String) {
+        let (ack, _nobody_waits) = oneshot::channel();
+        drop(self.commands.try_send(Command::SetMeta(key, value, ack)));
+    }
+
     /// Waits until everything asked so far is durable.
     ///
     /// # Errors

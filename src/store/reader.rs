@@ -11,7 +11,7 @@ use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Stage};
-use crate::summary::{PhaseTotals, RunState, StopReason, Summary};
+use crate::summary::{EndpointTotals, PhaseTotals, RunState, StopReason, Summary};
 use crate::usd::Usd;
 
 /// The longest body that is read back, in bytes; none that is stored is near it.
@@ -283,7 +283,32 @@ fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
     summary.attempts.answered = count("SELECT count(*) FROM responses")?;
     summary.active_ms = active_ms(connection)?;
     read_attempts(connection, &mut summary)?;
+    read_endpoints(connection, &mut summary)?;
     Ok(summary)
+}
+
+fn read_endpoints(connection: &Connection, summary: &mut Summary) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT endpoint, count(*), sum(state = 'answered'), sum(state = 'refused'),
+            sum(coalesce(state = 'refused' AND http_status = 429, 0)), sum(cost_pico),
+            sum(input_tokens + cached_input_tokens + cache_write_tokens + output_tokens)
+         FROM attempts WHERE endpoint IS NOT NULL GROUP BY endpoint",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let amount = |column| row.get(column).map(from_sql);
+        let rate_limited = amount(4)?;
+        let totals = EndpointTotals {
+            attempts: amount(1)?,
+            answered: amount(2)?,
+            rate_limited,
+            refused: amount(3)?.saturating_sub(rate_limited),
+            tokens: amount(6)?,
+            spent: Usd::from_pico(amount(5)?),
+        };
+        summary.by_endpoint.insert(row.get(0)?, totals);
+    }
+    Ok(())
 }
 
 fn active_ms(connection: &Connection) -> rusqlite::Result<u64> {

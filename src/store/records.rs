@@ -16,6 +16,8 @@ pub struct NewAttempt {
     pub request_index: u64,
     /// What the request is for.
     pub phase: Phase,
+    /// The endpoint that it goes to, where the model is to be had in several places.
+    pub endpoint: Option<String>,
     /// The in-context examples of the request.
     pub examples: Vec<TaskRef>,
     /// The open tasks whose outputs it asks for.

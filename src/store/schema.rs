@@ -11,6 +11,7 @@ pub const FORMAT_VERSION: i64 = 1;
 /// `requests.phase` says what a request is for, by the names of `event::Phase`.
 /// `requests.tasks` names the open tasks whose outputs a request asks for, as `seq.item`.
 /// `attempts.state`: `reserved` while under way, then `answered`, `refused` or `unconfirmed`.
+/// `attempts.endpoint` names where an attempt went, in runs with a choice of places.
 /// `candidates.task_id` numbers the accepted tasks from 0; it is NULL for a rejected item, which
 /// has `stage` and `rule` instead, and for an open task: an instruction that passed and whose output
 /// is bought apart. Such a row has `open`, 1 until the output came; the row of that output names it
@@ -53,6 +54,7 @@ CREATE TABLE attempts (
     cache_write_tokens  INTEGER NOT NULL DEFAULT 0,
     output_tokens       INTEGER NOT NULL DEFAULT 0,
     reasoning_tokens    INTEGER NOT NULL DEFAULT 0,
+    endpoint       TEXT,
     http_status    INTEGER,
     message        TEXT,
     sent_at_ms     INTEGER NOT NULL,

@@ -33,6 +33,7 @@ fn attempt(journal: &Journal, request_index: u64, pico: u64) -> NewAttempt {
         id: journal.next_attempt_id(),
         request_index,
         phase: Phase::Tasks,
+        endpoint: None,
         examples: vec![TaskRef::Seed(2), TaskRef::Accepted(0)],
         tasks: Vec::new(),
         prompt_bound: 100,
@@ -180,6 +181,7 @@ async fn an_open_task_waits_for_its_output_and_both_requests_are_known() {
     let asks = NewAttempt {
         tasks: vec![second],
         phase: Phase::Responses,
+        endpoint: None,
         examples: Vec::new(),
         ..attempt(&journal, 1, 1_000)
     };
@@ -305,6 +307,7 @@ async fn embeddings_outlive_a_crash_with_their_settlement() {
     let embedding = |x| Embedding::new(&[x, 1.0]).unwrap();
     let attempt = NewAttempt {
         phase: Phase::Embeddings,
+        endpoint: None,
         examples: Vec::new(),
         ..attempt(&open.journal, 0, 500)
     };

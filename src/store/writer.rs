@@ -247,8 +247,8 @@ fn begin(
     ])?;
     transaction
         .prepare_cached(
-            "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms)
-             VALUES (?1, ?2, ?3, 'reserved', ?4, ?5)",
+            "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms,
+                endpoint) VALUES (?1, ?2, ?3, 'reserved', ?4, ?5, ?6)",
         )?
         .execute(params![
             to_sql(attempt.id),
@@ -256,6 +256,7 @@ fn begin(
             session,
             to_sql(attempt.reserved.pico()),
             attempt.at_ms,
+            attempt.endpoint,
         ])?;
     Ok(())
 }

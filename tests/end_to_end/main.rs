@@ -5,6 +5,7 @@
 mod crash;
 mod dedup;
 mod embeddings;
+mod endpoints;
 #[cfg(unix)]
 mod environment;
 mod estimate;

@@ -217,6 +217,7 @@ pub async fn fill(run: &OpenRun, texts: &[String]) {
         id: run.journal.next_attempt_id(),
         request_index: 0,
         phase: Phase::Tasks,
+        endpoint: None,
         examples: vec![],
         tasks: vec![],
         prompt_bound: 10,

@@ -81,7 +81,7 @@ fn no_throughput_is_given_away_against_the_best_fixed_number() {
         let found = run(server, &places, 0..MINUTES);
         let share = found as f64 / best as f64;
         println!("{server:?}: {share:.3} of the best ({at} places), {} places", places.count());
-        assert!(share >= 0.93, "{server:?}: {share}, {} places", places.count());
+        assert!(share >= 0.95, "{server:?}: {share}, {} places", places.count());
         if let Server::Slots(slots) = server {
             // One more half may be on trial when the time is up.
             assert!(places.count() <= (slots * 5).max(12), "{server:?}: {}", places.count());

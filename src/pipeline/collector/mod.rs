@@ -21,6 +21,7 @@ use super::backlog::Owed;
 use super::failure::RunError;
 use super::judge::{Judge, Reading};
 use super::lane::Lane;
+use super::memory::Memory;
 use super::progress::Snapshot;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
@@ -33,6 +34,8 @@ use crate::usd::Usd;
 
 /// How often progress is published.
 const TICK: Duration = Duration::from_millis(100);
+/// How often what was found out about the servers is stored.
+const REMEMBER: Duration = Duration::from_secs(10);
 /// So many bodies in a row that are no completions, and the server is not what it was.
 const UNREADABLE_LIMIT: u64 = 20;
 /// So many requests in a row that were given up, and the server is gone.
@@ -80,6 +83,8 @@ pub(super) struct Lanes {
     pub(super) outputs: Arc<Lane>,
     /// Asks for embeddings, where the rules need them.
     pub(super) embedder: Option<Embedder>,
+    /// What is known of all of them.
+    pub(super) memory: Memory,
 }
 
 /// Outcomes in a row, each count starting again at its opposite.
@@ -121,6 +126,8 @@ pub(super) struct Collector {
     workers: JoinSet<()>,
     reports: (mpsc::Sender<Ended>, mpsc::Receiver<Ended>),
     progress: watch::Sender<Snapshot>,
+    /// What the journal holds of what was found out about the servers, and since when.
+    memory: (Memory, Instant),
     summary: Summary,
     accepted_at_start: u64,
     responses_judged: u64,
@@ -146,7 +153,7 @@ impl Collector {
         progress: watch::Sender<Snapshot>,
     ) -> Self {
         let asked = config.request.tasks_per_request;
-        let Lanes { first: lane, outputs, embedder } = lanes;
+        let Lanes { first: lane, outputs, embedder, memory } = lanes;
         let two_phases = config.responses.as_ref().map(|r| TwoPhases::new(r, asked, outputs));
         Self {
             shared,
@@ -172,6 +179,7 @@ impl Collector {
             workers: JoinSet::new(),
             reports: mpsc::channel(config.pace.concurrency),
             progress,
+            memory: (memory, Instant::now()),
             accepted_at_start: resumed.summary.accepted,
             responses_judged: resumed.judged.response_seq,
             summary: resumed.summary,
@@ -215,10 +223,14 @@ impl Collector {
                         break;
                     }
                 }
-                _ = tick.tick() => self.publish(),
+                _ = tick.tick() => {
+                    self.remember(REMEMBER);
+                    self.publish();
+                }
             }
         }
         while self.workers.join_next().await.is_some() {}
+        self.remember(Duration::ZERO);
         self.publish();
         self.stop.take().unwrap_or(Stop::by_design(StopReason::Interrupted))
     }

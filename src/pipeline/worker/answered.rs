@@ -1,22 +1,19 @@
 //! An answer on its way: made durable, read, and turned from a reservation into a cost.
 
+use std::sync::Arc;
+
 use super::{Answer, Arrived, Job, Report};
 use crate::chat::{Completion, TokenUsage};
 use crate::ledger::{Price, cost_of, is_enough, is_plausible};
-use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Asked, REASON_LESS, read_body};
-use crate::pipeline::lane::Lane;
 use crate::pipeline::shared::Shared;
+use crate::pipeline::site::{Pass, Site};
 use crate::provider::{ApiError, DecodeError, classify};
 use crate::store::{AttemptEnd, NewResponse, unix_ms};
 
-pub(super) async fn answered(
-    shared: &Shared,
-    job: &mut Job,
-    permit: Permit,
-    answer: Answer,
-) -> Report {
+pub(super) async fn answered(shared: &Shared, job: &mut Job, pass: Pass, answer: Answer) -> Report {
+    let site = Arc::clone(pass.site());
     let Answer { attempt_id, status, body, sent_at } = answer;
     let response = NewResponse {
         attempt_id,
@@ -32,7 +29,7 @@ pub(super) async fn answered(
         Err(error) => return Report::Fatal(error.into()),
     };
     shared.count(|attempts| attempts.answered += 1);
-    job.lane.note_success();
+    site.note_success();
     let provider = job.lane.provider;
     let asked = Asked {
         phase: job.purpose.phase,
@@ -42,7 +39,7 @@ pub(super) async fn answered(
     let (items, decoded) = read_body(provider, shared.template, &body, asked);
     let completion = decoded.as_ref().ok();
     if completion.is_some() {
-        job.lane.prove();
+        site.prove();
     }
     if completion.is_some_and(|it| it.lost_to_reasoning().is_some()) && job.lane.first_loss() {
         tracing::warn!(
@@ -50,23 +47,29 @@ pub(super) async fn answered(
              {REASON_LESS}"
         );
     }
-    settle(shared, job, permit, attempt_id, completion).await;
-    let unreadable = decoded.err().map(|error| unreadable(&job.lane, error));
+    settle(shared, job, pass, attempt_id, completion).await;
+    let unreadable = decoded.err().map(|error| unreadable(&site, error));
+    // A site that has never answered with a completion, or says that it never will, is the one at
+    // fault.
+    let unreadable = unreadable.filter(|error| {
+        let is_at_fault = !site.is_proven() || error.is_final();
+        !is_at_fault || !job.lane.set_aside(&site, error)
+    });
     Report::Arrived(Arrived { seq, items, unreadable })
 }
 
 /// What a 2xx body without a completion means. Its excerpt leaves characters out, so that a key may
 /// appear in it that was not in the body.
-fn unreadable(lane: &Lane, error: DecodeError) -> RunError {
+fn unreadable(site: &Site, error: DecodeError) -> RunError {
     match error {
         DecodeError::ErrorObject(error) => {
             let hint = classify(&error).hint();
-            let message = lane.client.scrub(&error.message);
+            let message = site.client.scrub(&error.message);
             RunError::Refused { error: ApiError { message, ..error }, hint }
         }
         error => {
-            let message = lane.client.scrub(&error.to_string());
-            RunError::Unreadable { base_url: lane.base_url.clone(), message }
+            let message = site.client.scrub(&error.to_string());
+            RunError::Unreadable { base_url: site.base_url.clone(), message }
         }
     }
 }
@@ -76,7 +79,7 @@ fn unreadable(lane: &Lane, error: DecodeError) -> RunError {
 async fn settle(
     shared: &Shared,
     job: &mut Job,
-    permit: Permit,
+    pass: Pass,
     attempt_id: u64,
     completion: Option<&Completion>,
 ) {
@@ -85,7 +88,7 @@ async fn settle(
     match &end {
         AttemptEnd::Answered { cost, usage } => {
             reservation.settle(*cost);
-            permit.settle(usage.total());
+            pass.settle(usage);
             shared.add_usage(usage);
             job.lane.note_usage(usage, job.body.len());
         }

@@ -9,11 +9,11 @@ use super::refused::reserve_again;
 use super::{Answer, Errand, Next, Report};
 use crate::event::Phase;
 use crate::ledger::{Reservation, prompt_token_bound};
-use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::retry::AFTER_UNREADABLE;
 use crate::pipeline::shared::Shared;
+use crate::pipeline::site::{Pass, Site};
 use crate::provider::{ApiError, Embeddings, EmbeddingsError};
 use crate::store::{AttemptEnd, EmbeddingBatch, EmbeddingKey, NewAttempt, unix_ms};
 use crate::usd::Usd;
@@ -71,6 +71,7 @@ impl Errand for EmbeddingJob {
             id,
             request_index: self.request_index,
             phase: Phase::Embeddings,
+            endpoint: None,
             examples: Vec::new(),
             tasks: Vec::new(),
             prompt_bound: self.prompt_bound,
@@ -86,7 +87,8 @@ impl Errand for EmbeddingJob {
 
     /// The embeddings become durable in one step with what they cost. Those that cannot be used
     /// were paid for all the same, and are asked for again.
-    async fn answered(&mut self, shared: &Shared, permit: Permit, answer: Answer) -> Next {
+    async fn answered(&mut self, shared: &Shared, pass: Pass, answer: Answer) -> Next {
+        let site = Arc::clone(pass.site());
         let reply = self.api.decode(&answer.body, self.texts.len(), self.dimensions);
         let usage = reply.usage.as_ref();
         let end = settlement_of(&self.lane.price, self.prompt_bound, 0, usage, 0);
@@ -102,16 +104,16 @@ impl Errand for EmbeddingJob {
             return Next::Done(Report::Fatal(error.into()));
         }
         let worst_case = self.reservation.worst_case();
-        self.settle(shared, permit, &end);
-        self.lane.note_success();
+        self.settle(shared, pass, &end);
+        site.note_success();
         match reply.embeddings {
             Ok(embeddings) => {
-                self.lane.prove();
+                site.prove();
                 let dimensions =
                     embeddings.first().map_or(0, crate::embedding::Embedding::dimensions);
                 Next::Done(Report::Embedded(dimensions))
             }
-            Err(error) => self.unreadable(shared, error, worst_case),
+            Err(error) => self.unreadable(shared, &site, error, worst_case),
         }
     }
 }
@@ -125,12 +127,12 @@ impl EmbeddingJob {
         EmbeddingKey::new(&self.api.model, self.api.dimensions, text)
     }
 
-    fn settle(&mut self, shared: &Shared, permit: Permit, end: &AttemptEnd) {
+    fn settle(&mut self, shared: &Shared, pass: Pass, end: &AttemptEnd) {
         let reservation = self.reservation.take();
         match end {
             AttemptEnd::Answered { cost, usage } => {
                 reservation.settle(*cost);
-                permit.settle(usage.total());
+                pass.settle(usage);
                 shared.count(|attempts| attempts.answered += 1);
                 shared.add_usage(usage);
                 self.lane.note_usage(usage, self.bytes());
@@ -142,9 +144,15 @@ impl EmbeddingJob {
         }
     }
 
-    fn unreadable(&mut self, shared: &Shared, error: EmbeddingsError, worst_case: Usd) -> Next {
+    fn unreadable(
+        &mut self,
+        shared: &Shared,
+        site: &Site,
+        error: EmbeddingsError,
+        worst_case: Usd,
+    ) -> Next {
         let is_for_good = matches!(error, EmbeddingsError::Dimensions { .. });
-        let base_url = self.lane.base_url.clone();
+        let base_url = site.base_url.clone();
         let failure = RunError::Embeddings { base_url, error };
         if is_for_good || !self.lane.is_proven() {
             return Next::Done(Report::Fatal(failure));

@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::Next;
 use crate::ledger::Reservation;
-use crate::limit::Permit;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::shared::Shared;
+use crate::pipeline::site::Pass;
 use crate::provider::ApiError;
 use crate::store::NewAttempt;
 
@@ -16,7 +16,7 @@ pub(in crate::pipeline) trait Errand: Send + Sync {
     /// The request's index within the run.
     fn request_index(&self) -> u64;
 
-    /// The API that it goes to.
+    /// Where it may go.
     fn lane(&self) -> &Lane;
 
     /// The endpoint below the base URL.
@@ -31,7 +31,7 @@ pub(in crate::pipeline) trait Errand: Send + Sync {
     /// The money set aside for its attempt.
     fn reservation(&mut self) -> &mut Reservation;
 
-    /// What is recorded before an attempt leaves.
+    /// What is recorded before an attempt leaves, beside the site that it goes to.
     fn new_attempt(&self, id: u64) -> NewAttempt;
 
     /// Takes a lesson from a 400; true when the request should be sent again.
@@ -41,7 +41,7 @@ pub(in crate::pipeline) trait Errand: Send + Sync {
     fn answered(
         &mut self,
         shared: &Shared,
-        permit: Permit,
+        pass: Pass,
         answer: Answer,
     ) -> impl Future<Output = Next> + Send;
 }

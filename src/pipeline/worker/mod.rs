@@ -22,11 +22,11 @@ use super::failure::RunError;
 use super::lane::Lane;
 use super::retry::rng_for;
 use super::shared::Shared;
+use super::site::Pass;
 use crate::chat::CompletionRequest;
 use crate::event::Phase;
 use crate::ledger::Reservation;
-use crate::limit::Permit;
-use crate::provider::{ApiError, Outcome, Quirks};
+use crate::provider::{ApiError, FailureKind, Outcome, Quirks};
 use crate::store::{NewAttempt, unix_ms};
 use crate::task::{OpenTask, TaskRef};
 use crate::template::Item;
@@ -106,18 +106,26 @@ pub(super) enum Next {
         pause: Duration,
         failure: RunError,
     },
-    /// Try again at once or when the lane's pause is over; it was not the request's fault.
+    /// Try again at once or when the site's pause is over; it was not the request's fault.
     Again,
+    /// The site is at fault, as it would be with any other request: try elsewhere.
+    Elsewhere(RunError),
 }
 
 pub(super) async fn run_job(shared: Arc<Shared>, mut job: impl Errand) -> Report {
     let mut rng = rng_for(shared.run_seed, job.request_index());
     let mut failures = 0;
     loop {
-        let Some(permit) = shared.permit(&job).await else { return Report::Cancelled };
-        match attempt(&shared, &mut job, permit, &mut rng, failures).await {
+        let Some(pass) = shared.pass(&job).await else { return Report::Cancelled };
+        let site = Arc::clone(pass.site());
+        match attempt(&shared, &mut job, pass, &mut rng, failures).await {
             Next::Done(report) => return report,
             Next::Again => {}
+            Next::Elsewhere(error) => {
+                if !job.lane().set_aside(&site, &error) {
+                    return Report::Fatal(error);
+                }
+            }
             Next::Retry { pause, failure } => {
                 failures += 1;
                 if failures >= shared.max_attempts {
@@ -134,44 +142,51 @@ pub(super) async fn run_job(shared: Arc<Shared>, mut job: impl Errand) -> Report
 async fn attempt(
     shared: &Shared,
     job: &mut impl Errand,
-    permit: Permit,
+    pass: Pass,
     rng: &mut fastrand::Rng,
     failures: u32,
 ) -> Next {
     let body = job.body();
     let attempt_id = shared.journal.next_attempt_id();
+    let site = Arc::clone(pass.site());
     job.reservation().mark_sent();
-    if let Err(error) = shared.journal.begin(job.new_attempt(attempt_id)).await {
+    // Said only where there is a choice.
+    let endpoint = job.lane().has_choice().then(|| site.name.clone());
+    let attempt = NewAttempt { endpoint, ..job.new_attempt(attempt_id) };
+    if let Err(error) = shared.journal.begin(attempt).await {
         // Not durable, so it must not leave.
         job.reservation().mark_refused();
-        permit.cancel();
+        pass.cancel();
         return Next::Done(Report::Fatal(error.into()));
     }
     shared.count(|attempts| attempts.sent += 1);
     let sent_at = Instant::now();
     let request_id = format!("{}-{}", shared.run_id, job.request_index());
     let path = job.path();
-    match job.lane().client.post(&path, body, &request_id).await {
+    match site.client.post(&path, body, &request_id).await {
         Outcome::Answered { status, headers, body } => {
-            job.lane().note_limits(&headers);
+            site.note_limits(&headers);
             let answer = Answer { attempt_id, status, body, sent_at };
-            job.answered(shared, permit, answer).await
+            job.answered(shared, pass, answer).await
         }
         Outcome::Refused { status, headers, error } => {
             job.reservation().mark_refused();
             shared.end_refused(attempt_id, Some(status), error.to_string()).await;
-            job.lane().note_limits(&headers);
-            refused(shared, job, permit, &headers, error, rng, failures)
+            site.note_limits(&headers);
+            refused(shared, job, pass, &headers, error, rng, failures)
         }
         Outcome::NotSent { message, kind } => {
             job.reservation().mark_refused();
-            permit.cancel();
+            pass.cancel();
             shared.end_refused(attempt_id, None, message.clone()).await;
-            not_sent(shared, job.lane(), message, kind, rng, failures)
+            not_sent(shared, job.lane(), &site, message, kind, rng, failures)
         }
         Outcome::Unknown { message, kind } => {
             shared.end_unconfirmed(attempt_id, message.clone()).await;
-            unknown(shared, job, message, kind, rng, failures)
+            if kind == FailureKind::Timeout {
+                pass.timed_out();
+            }
+            unknown(shared, job, &site, message, kind, rng, failures)
         }
     }
 }
@@ -212,6 +227,7 @@ impl Errand for Job {
             id,
             request_index: self.request_index,
             phase: self.purpose.phase,
+            endpoint: None,
             examples: self.examples.clone(),
             tasks: self.purpose.tasks.clone(),
             prompt_bound: self.prompt_bound,
@@ -226,7 +242,7 @@ impl Errand for Job {
         self.lane.learn(error) || self.lane.quirks() != self.quirks
     }
 
-    async fn answered(&mut self, shared: &Shared, permit: Permit, answer: Answer) -> Next {
-        Next::Done(answered::answered(shared, self, permit, answer).await)
+    async fn answered(&mut self, shared: &Shared, pass: Pass, answer: Answer) -> Next {
+        Next::Done(answered::answered(shared, self, pass, answer).await)
     }
 }

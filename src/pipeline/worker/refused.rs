@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Errand, Next, Report};
-use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::retry::backoff;
 use crate::pipeline::shared::Shared;
+use crate::pipeline::site::{Pass, Site};
 use crate::provider::{ApiError, FailureKind, Refusal, ResponseHeaders, classify};
 use crate::usd::Usd;
 
@@ -25,7 +25,7 @@ const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
 pub(super) fn refused(
     shared: &Shared,
     job: &impl Errand,
-    permit: Permit,
+    pass: Pass,
     headers: &ResponseHeaders,
     error: ApiError,
     rng: &mut fastrand::Rng,
@@ -37,7 +37,7 @@ pub(super) fn refused(
         shared.count(|attempts| attempts.refused += 1);
     }
     match refusal {
-        Refusal::RateLimited => rate_limited(shared, job.lane(), permit, headers, rng),
+        Refusal::RateLimited => rate_limited(shared, pass, headers, rng),
         Refusal::ServerError => {
             let pause = headers.retry_after.unwrap_or_else(|| backoff(rng, failures));
             if pause > LONGEST_PAUSE {
@@ -46,45 +46,45 @@ pub(super) fn refused(
             Next::Retry { pause: pause.max(backoff(rng, failures)), failure: failure(error) }
         }
         Refusal::BadRequest if job.learn(&error) => Next::Again,
-        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if job.lane().is_proven() => {
+        Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if pass.site().is_proven() => {
             tracing::warn!(request = job.request_index(), %error, "the server refused a request");
             Next::Done(Report::GaveUp(failure(error)))
         }
-        _ => Next::Done(Report::Fatal(failure(error))),
+        _ => Next::Elsewhere(failure(error)),
     }
 }
 
-/// The whole lane pauses; the request that met the limit is not to blame.
+/// The whole site pauses; the request that met the limit is not to blame.
 fn rate_limited(
     shared: &Shared,
-    lane: &Lane,
-    permit: Permit,
+    pass: Pass,
     headers: &ResponseHeaders,
     rng: &mut fastrand::Rng,
 ) -> Next {
     shared.count(|attempts| attempts.rate_limited += 1);
-    if let Some(wait) = lane.without_success_for(LONGEST_PAUSE) {
-        return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
+    if let Some(wait) = pass.site().without_success_for(LONGEST_PAUSE) {
+        return Next::Elsewhere(RunError::RateLimited { wait });
     }
-    let step = lane.next_pause_step();
+    let step = pass.site().next_pause_step();
     let asked = headers.retry_after.or(headers.rate_limit_reset);
     if let Some(wait) = asked.filter(|wait| *wait > LONGEST_PAUSE) {
-        return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
+        return Next::Elsewhere(RunError::RateLimited { wait });
     }
-    // A pause of nothing would let the lane ask again at once, and again: what is asked for and
+    // A pause of nothing would let the site be asked again at once, and again: what is asked for and
     // does not help grows with each time.
     let grown = |first: Duration| first.saturating_mul(1 << step.min(10)).min(OWN_PAUSE_CAP);
     let pause = match asked {
         Some(wait) => wait.max(grown(SHORTEST_PAUSE)),
         None => grown(FIRST_PAUSE).mul_f64(rng.f64()).max(SHORTEST_PAUSE),
     };
-    permit.refused(Instant::now() + pause);
+    pass.refused(Instant::now() + pause);
     Next::Again
 }
 
 pub(super) fn not_sent(
     shared: &Shared,
     lane: &Lane,
+    site: &Site,
     message: String,
     kind: FailureKind,
     rng: &mut fastrand::Rng,
@@ -92,9 +92,13 @@ pub(super) fn not_sent(
 ) -> Next {
     shared.count(|attempts| attempts.refused += 1);
     let certificate = kind == FailureKind::Tls;
-    let failure = RunError::Unreachable { base_url: lane.base_url.clone(), message, certificate };
-    if certificate && !lane.is_proven() {
-        return Next::Done(Report::Fatal(failure));
+    let failure = RunError::Unreachable { base_url: site.base_url.clone(), message, certificate };
+    if certificate && !site.is_proven() {
+        return Next::Elsewhere(failure);
+    }
+    if lane.has_choice() {
+        // The request is not to blame, and others may take it.
+        return if site.rest() { Next::Again } else { Next::Elsewhere(failure) };
     }
     Next::Retry { pause: backoff(rng, failures), failure }
 }
@@ -103,6 +107,7 @@ pub(super) fn not_sent(
 pub(super) fn unknown(
     shared: &Shared,
     job: &mut impl Errand,
+    site: &Site,
     message: String,
     kind: FailureKind,
     rng: &mut fastrand::Rng,
@@ -111,7 +116,7 @@ pub(super) fn unknown(
     shared.count(|attempts| attempts.unconfirmed += 1);
     let worst_case = job.reservation().worst_case();
     job.reservation().take().unconfirmed();
-    let base_url = job.lane().base_url.clone();
+    let base_url = site.base_url.clone();
     let failure = RunError::Unreachable { base_url, message, certificate: false };
     if kind == FailureKind::TooLarge {
         // The next answer would be as long, and is paid for as well.

@@ -14,6 +14,7 @@ async fn respond(run: &OpenRun, texts: &[&str], first_task_id: u64) {
         id,
         request_index: id - 1,
         phase: Phase::Tasks,
+        endpoint: None,
         examples: vec![],
         tasks: vec![],
         prompt_bound: 1,
