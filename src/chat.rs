@@ -132,6 +132,9 @@ pub struct CompletionRequest {
     pub response_schema: Option<Arc<ResponseSchema>>,
     /// How much the model reasons; `None` leaves the server's default.
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// A name for the constant first part of the prompt, its system messages, where a place in the
+    /// provider's cache is worth what it costs.
+    pub cache_key: Option<String>,
 }
 
 /// Why the model stopped.

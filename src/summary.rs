@@ -198,6 +198,14 @@ impl Summary {
         (candidates > 0).then(|| self.accepted as f64 / candidates as f64)
     }
 
+    /// Prompt tokens from the provider's cache per prompt token, from 0.0 to 1.0; `None` before the
+    /// first.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
+    pub fn cached_share(&self) -> Option<f64> {
+        let all = self.usage.prompt_total();
+        (all > 0).then(|| self.usage.cached_input as f64 / all as f64)
+    }
+
     /// What a thousand accepted tasks cost, unconfirmed money included; `None` before the first.
     pub fn usd_per_thousand(&self) -> Option<Usd> {
         let pico = u128::from(self.spent.saturating_add(self.unconfirmed).pico());

@@ -16,7 +16,8 @@ use super::simulate::SimulateArgs;
 use super::view::ViewArgs;
 use crate::chat::ReasoningEffort;
 use crate::config::{
-    Money, PHASES, PhaseSettings, SIMULATED, Settings, check_similarity, provider_names,
+    Money, PHASES, PROMPT_CACHE, PhaseSettings, SIMULATED, Settings, check_similarity,
+    provider_names,
 };
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
@@ -260,6 +261,10 @@ settings_args! {
     /// Name the output limit `max_completion_tokens` [default: for OpenAI's models that reason]
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_MAX_COMPLETION_TOKENS")]
     max_completion_tokens: (bool),
+    /// Put a long constant part of the prompts into the provider's cache where that saves money
+    /// [default: auto]
+    #[arg(long, env = "INSTRUCTMILL_PROMPT_CACHE", value_parser = PossibleValuesParser::new(PROMPT_CACHE))]
+    prompt_cache: (String),
     #[arg(long, env = "INSTRUCTMILL_SIMILARITY", value_parser = check_similarity, help = similarity_help())]
     similarity: (String),
     /// More similar than this is a duplicate, by the first similarity [default: 0.7 for rouge-l]

@@ -32,6 +32,12 @@ pub(super) struct SimulateArgs {
     /// USD per million output tokens
     #[arg(long, value_name = "USD", default_value = "0.60")]
     pub(super) price_out: Money,
+    /// USD per million prompt tokens from the cache [default: --price-in]
+    #[arg(long, value_name = "USD")]
+    pub(super) price_cached: Option<Money>,
+    /// USD per million prompt tokens that a request puts into the cache [default: --price-in]
+    #[arg(long, value_name = "USD")]
+    pub(super) price_cache_write: Option<Money>,
     /// USD per million tokens of texts that are embedded
     #[arg(long, value_name = "USD", default_value = "0.02")]
     pub(super) embedding_price: Money,
@@ -82,7 +88,8 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
         model: args.model,
         price_in: per_token("price-in", args.price_in)?,
         price_out: per_token("price-out", args.price_out)?,
-        price_cached: None,
+        price_cached: optional("price-cached", args.price_cached)?,
+        price_cache_write: optional("price-cache-write", args.price_cache_write)?,
         cached_percent: 0,
         reasoning_tokens: args.reasoning_tokens,
         price_embedding: per_token("embedding-price", args.embedding_price)?,
@@ -100,6 +107,10 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, address))
+}
+
+fn optional(flag: &str, price: Option<Money>) -> Result<Option<Usd>, CliError> {
+    price.map(|price| per_token(flag, price)).transpose()
 }
 
 fn per_token(flag: &str, price: Money) -> Result<Usd, CliError> {

@@ -4,6 +4,7 @@
 //! [`RunConfig::resolve`] turns the result into a configuration with nothing left open. Its
 //! settings are stored in the run, without secrets, and are the last source when the run goes on.
 
+mod cache;
 mod embedding;
 mod endpoint;
 mod error;
@@ -34,6 +35,7 @@ use crate::task::Compared;
 use crate::template::Template;
 use crate::usd::Usd;
 
+pub use cache::{CacheConfig, PROMPT_CACHE};
 pub use embedding::EmbeddingConfig;
 pub use endpoint::{EndpointConfig, EndpointSettings};
 pub use error::ConfigError;
@@ -116,6 +118,8 @@ pub struct ResponsesConfig {
     pub reasoning_effort: Option<ReasoningEffort>,
     /// What the model's API takes.
     pub quirks: Quirks,
+    /// Whether the constant part of prompts is cached.
+    pub cache: Option<CacheConfig>,
     /// Standing instructions in place of the program's own.
     pub system: Option<String>,
 }
@@ -267,6 +271,8 @@ pub struct RequestConfig {
     pub reasoning_effort: Option<ReasoningEffort>,
     /// What the model's API takes.
     pub quirks: Quirks,
+    /// Whether the constant part of prompts is cached.
+    pub cache: Option<CacheConfig>,
     /// Seeds all random choices of the run.
     pub seed: u64,
 }

@@ -6,8 +6,8 @@ use super::resolve::{
     Environment, effort, model, most_output_tokens, pace, price_name, quirks, request, unknown,
     value, within,
 };
-use super::source;
 use super::{ConfigError, Pace, RequestConfig, ResponsesConfig, Settings, Source};
+use super::{cache, source};
 use crate::task::Compared;
 use crate::template::{Template, outputs};
 
@@ -161,6 +161,7 @@ fn resolve_responses(
         api_version: own.api_version.clone(),
         reasoning_effort,
         quirks: quirks(own, &source, &priced, reasoning_effort),
+        cache: cache::resolve(own, &source, &priced, "outputs")?,
         pace: pace(own, &source)?,
         source,
         model,

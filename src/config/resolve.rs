@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cache;
 use super::embedding::{self, EmbeddingConfig};
 use super::file::suggestion;
 use super::phases;
@@ -207,6 +208,7 @@ pub(super) fn request(
     let max_output_tokens = within("max-output-tokens", *tokens, 16, most)?;
     let reasoning_effort = effort(settings)?;
     let quirks = quirks(settings, source, priced, reasoning_effort);
+    let seed = *settings.seed.get_or_insert(0);
     Ok(RequestConfig {
         template,
         system: None,
@@ -218,7 +220,8 @@ pub(super) fn request(
         top_p,
         reasoning_effort,
         quirks,
-        seed: *settings.seed.get_or_insert(0),
+        cache: cache::resolve(settings, source, priced, "first")?,
+        seed,
     })
 }
 
@@ -249,6 +252,8 @@ pub(super) fn quirks(
         sampling: settings.sampling.unwrap_or(known.sampling),
         response_schema: settings.response_schema.unwrap_or(known.response_schema),
         system_messages: settings.system_messages.unwrap_or(known.system_messages),
+        // Other servers of this wire format may refuse what they do not know.
+        prompt_cache_key: is_at(source, &["api.openai.com"]),
         ..known
     }
 }
@@ -357,11 +362,13 @@ pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, Con
 fn counts_at_admission(source: &Source) -> bool {
     match source {
         Source::Simulated { .. } => true,
-        Source::Api { .. } => {
-            let hosts = ["api.openai.com", "api.cerebras.ai"];
-            source.addresses().iter().any(|url| hosts.iter().any(|host| url.contains(host)))
-        }
+        Source::Api { .. } => is_at(source, &["api.openai.com", "api.cerebras.ai"]),
     }
+}
+
+/// Whether requests go to one of these hosts.
+fn is_at(source: &Source, hosts: &[&str]) -> bool {
+    source.addresses().iter().any(|url| hosts.iter().any(|host| url.contains(host)))
 }
 
 fn is_self_hosted(source: &Source) -> bool {

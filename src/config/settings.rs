@@ -131,6 +131,9 @@ settings! {
     /// Whether the output limit is named `max_completion_tokens`; decided by the model's facts when
     /// left out.
     max_completion_tokens: bool,
+    /// Whether a long constant part of the prompts is put into the provider's cache: `auto` where it
+    /// saves money, or `off`.
+    prompt_cache: String,
     /// The similarities of the novelty check, such as `rouge-l` or `rouge-l+minhash@0.8`.
     similarity: String,
     /// A candidate more similar than this to a task in the pool is a duplicate, by the first

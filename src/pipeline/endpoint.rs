@@ -41,6 +41,8 @@ impl Endpoint {
                     seed: config.request.seed.wrapping_add(next_request),
                     price_in: api.price.input,
                     price_out: api.price.output,
+                    price_cached: Some(api.price.cached_input),
+                    price_cache_write: Some(api.price.cache_write),
                     price_embedding: config.embedding.as_ref().map_or(Usd::ZERO, |e| e.price),
                     rpm: api.pace.limits.requests_per_minute,
                     tpm: api.pace.limits.tokens_per_minute,

@@ -2,7 +2,7 @@
 
 use super::lane::Lane;
 use crate::chat::{CompletionRequest, ReasoningEffort};
-use crate::config::{RequestConfig, ResponsesConfig};
+use crate::config::{CacheConfig, RequestConfig, ResponsesConfig};
 use crate::ledger::prompt_token_bound;
 use crate::pool::{Pool, sample_examples};
 use crate::task::{Candidate, TaskRef};
@@ -41,6 +41,7 @@ pub(super) fn render(
     };
     let request = CompletionRequest {
         model: model.to_owned(),
+        cache_key: config.cache.as_ref().and_then(|cache| cache.key_for(&rendered.prompt)),
         prompt: rendered.prompt,
         max_output_tokens: config.max_output_tokens,
         temperature: Some(config.temperature),
@@ -62,6 +63,7 @@ pub(super) struct OutputRequests {
     temperature: f64,
     top_p: f64,
     reasoning_effort: Option<ReasoningEffort>,
+    cache: Option<CacheConfig>,
 }
 
 impl OutputRequests {
@@ -73,6 +75,7 @@ impl OutputRequests {
             temperature: config.temperature,
             top_p: config.top_p,
             reasoning_effort: config.reasoning_effort,
+            cache: config.cache.clone(),
         }
     }
 
@@ -91,6 +94,7 @@ impl OutputRequests {
         let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
         CompletionRequest {
             model: model.to_owned(),
+            cache_key: self.cache.as_ref().and_then(|cache| cache.key_for(&rendered.prompt)),
             prompt: rendered.prompt,
             max_output_tokens: self.max_output_tokens.saturating_mul(count),
             temperature: Some(self.temperature),
@@ -159,6 +163,60 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::provider::{PROVIDERS, Quirks};
+    use crate::template::{Rendered, TEMPLATES};
+
+    /// The bodies of a request in each wire format.
+    fn bodies(rendered: Rendered, cached: bool) -> Vec<Vec<u8>> {
+        let request = CompletionRequest {
+            model: "m".to_owned(),
+            cache_key: cached.then(|| "key".to_owned()),
+            prompt: rendered.prompt,
+            max_output_tokens: 100,
+            temperature: Some(1.0),
+            top_p: Some(1.0),
+            stop: rendered.stop,
+            response_schema: rendered.response_schema,
+            reasoning_effort: None,
+        };
+        PROVIDERS.iter().map(|p| p.encode(&request, &Quirks::default())).collect()
+    }
+
+    /// Fails unless two bodies are the same up to the end of the constant part's last words.
+    #[track_caller]
+    fn assert_common(one: &[Vec<u8>], other: &[Vec<u8>], last_words: &str) {
+        for ((one, other), provider) in one.iter().zip(other).zip(PROVIDERS) {
+            assert_ne!(one, other);
+            let common = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+            let text = String::from_utf8_lossy(one);
+            let end = text.find(last_words).unwrap() + last_words.len();
+            assert!(common >= end, "{}: {common} of {end} bytes", provider.name());
+        }
+    }
+
+    #[test]
+    fn requests_begin_with_their_constant_part_byte_for_byte() {
+        let whole = TEMPLATES.iter().copied();
+        let all = whole.flat_map(|template| [Some(template), template.instructions()]).flatten();
+        for template in all {
+            let of = |word: &str, cached| {
+                let example = TaskText { instruction: word, input: "", output: word };
+                bodies(template.render(&[example; 8], 10), cached)
+            };
+            let is_text = template.name() == "alpaca";
+            let last_words = if is_text { "as the list below begins" } else { "in this shape:" };
+            for cached in [false, true] {
+                assert_common(&of("one", cached), &of("other", cached), last_words);
+            }
+        }
+        for tasks in [1, 3] {
+            let of = |instruction| {
+                let task = TaskText { instruction, input: "", output: "" };
+                bodies(outputs::render(Some("Be a poet."), &vec![task; tasks]), true)
+            };
+            assert_common(&of("one"), &of("other"), "Be a poet.");
+        }
+    }
 
     proptest! {
         #[test]

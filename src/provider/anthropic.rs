@@ -38,7 +38,7 @@ struct Request<'a> {
     model: &'a str,
     max_tokens: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<String>,
+    system: Option<System>,
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
@@ -48,6 +48,37 @@ struct Request<'a> {
     stop_sequences: Vec<&'a str>,
     #[serde(skip_serializing_if = "OutputConfig::is_empty")]
     output_config: OutputConfig<'a>,
+}
+
+/// The standing instructions: a text, or one block when it is to be cached up to its end.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum System {
+    Text(String),
+    Cached([Block; 1]),
+}
+
+#[derive(Serialize)]
+struct Block {
+    r#type: &'static str,
+    text: String,
+    cache_control: CacheControl,
+}
+
+/// The cache keeps what it is given for five minutes from its last use.
+#[derive(Serialize)]
+struct CacheControl {
+    r#type: &'static str,
+}
+
+impl System {
+    fn new(text: String, is_cached: bool) -> Self {
+        if !is_cached {
+            return Self::Text(text);
+        }
+        let cache_control = CacheControl { r#type: "ephemeral" };
+        Self::Cached([Block { r#type: "text", text, cache_control }])
+    }
 }
 
 #[derive(Serialize)]
@@ -202,7 +233,7 @@ impl Provider for Anthropic {
         let body = Request {
             model: &request.model,
             max_tokens: request.max_output_tokens,
-            system,
+            system: system.map(|text| System::new(text, request.cache_key.is_some())),
             messages: turns
                 .into_iter()
                 .map(|turn| Message { role: turn.role.as_str(), content: turn.text })

@@ -46,6 +46,7 @@ fn request(prompt: Prompt) -> CompletionRequest {
             schema: json!({"type": "object"}),
         })),
         reasoning_effort: Some(ReasoningEffort::Low),
+        cache_key: None,
     }
 }
 
@@ -108,6 +109,7 @@ fn every_request_is_json_that_names_the_model_and_bounds_the_output() {
         system_messages: false,
         reasoning_effort: false,
         thinking_budget: true,
+        prompt_cache_key: false,
     };
     for provider in PROVIDERS {
         for prompt in [conversation(), Prompt::Text("1. Instruction:".to_owned())] {
@@ -123,6 +125,27 @@ fn every_request_is_json_that_names_the_model_and_bounds_the_output() {
                 assert_eq!(find(&bare, names), None, "{} {names:?}", provider.name());
             }
         }
+    }
+}
+
+#[test]
+fn what_is_worth_caching_is_marked_in_the_words_of_each_api() {
+    let cached = CompletionRequest { cache_key: Some("key".to_owned()), ..request(conversation()) };
+    let named = Quirks { prompt_cache_key: true, ..Quirks::default() };
+    for provider in PROVIDERS {
+        let plain = encoded(*provider, &request(conversation()), named);
+        assert_eq!(find(&plain, &["cache_control", "prompt_cache_key"]), None);
+        let body = encoded(*provider, &cached, named);
+        if provider.name() == "anthropic" {
+            let block = &body["system"][0];
+            assert_eq!(block["cache_control"], json!({"type": "ephemeral"}));
+            assert_eq!(block["text"], plain["system"]);
+        }
+        if ["openai", "openai-responses"].contains(&provider.name()) {
+            assert_eq!(body["prompt_cache_key"], "key");
+        }
+        let bare = encoded(*provider, &cached, Quirks::default());
+        assert_eq!(find(&bare, &["prompt_cache_key"]), None, "{}", provider.name());
     }
 }
 

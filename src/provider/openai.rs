@@ -29,6 +29,8 @@ struct Request<'a> {
     response_format: Option<ResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -110,6 +112,7 @@ pub(super) fn encode_chat(request: &CompletionRequest, quirks: Quirks) -> Vec<u8
         parameters: Parameters::new(request, quirks),
         response_format: schema.map(ResponseFormat::new),
         reasoning_effort: quirks.effort(request).map(ReasoningEffort::as_str),
+        prompt_cache_key: quirks.cache_key(request),
     };
     to_json(&body, &request.prompt)
 }

@@ -36,6 +36,8 @@ struct Request<'a> {
     text: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
     /// The server keeps nothing: a run has its own journal.
     store: bool,
 }
@@ -214,6 +216,7 @@ impl Provider for OpenAiResponses {
             top_p,
             text: schema.map(Text::new),
             reasoning: quirks.effort(request).map(|effort| Reasoning { effort: effort.as_str() }),
+            prompt_cache_key: quirks.cache_key(request),
             store: false,
         };
         to_json(&body, &request.prompt)

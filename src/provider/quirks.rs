@@ -24,6 +24,8 @@ pub struct Quirks {
     pub reasoning_effort: bool,
     /// The reasoning effort is given as a number of tokens (Gemini before version 3).
     pub thinking_budget: bool,
+    /// A name for the cached part of the prompt is accepted (`OpenAI`'s `prompt_cache_key`).
+    pub prompt_cache_key: bool,
 }
 
 impl Default for Quirks {
@@ -56,6 +58,7 @@ impl Quirks {
         system_messages: true,
         reasoning_effort: true,
         thinking_budget: false,
+        prompt_cache_key: false,
     };
 
     /// Without what the model is known not to take.
@@ -66,6 +69,11 @@ impl Quirks {
             system_messages: self.system_messages && model.system_messages != Some(false),
             ..self
         }
+    }
+
+    /// The name of the cached part, where one is accepted.
+    pub(super) fn cache_key(self, request: &CompletionRequest) -> Option<&str> {
+        request.cache_key.as_deref().filter(|_| self.prompt_cache_key)
     }
 
     /// The effort that a request asks for, where one is accepted.
@@ -109,6 +117,10 @@ impl Quirks {
         if self.system_messages && objection.names_system() {
             self.system_messages = false;
             return Some("the system message goes into the user's turn");
+        }
+        if self.prompt_cache_key && objection.names(&["prompt_cache_key"]) {
+            self.prompt_cache_key = false;
+            return Some("the name of the cached part is left out");
         }
         None
     }

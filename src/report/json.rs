@@ -35,6 +35,7 @@ pub fn to_json(report: &RunReport) -> String {
         "unconfirmed_attempts": attempts.unconfirmed,
         "unjudged_responses": summary.unjudged_responses,
         "tokens": tokens(&summary.usage),
+        "cached_share": summary.cached_share(),
         "phases": phases(summary),
         "endpoints": endpoints(summary),
         "budget_usd": report.budget.map(money),

@@ -136,6 +136,10 @@ fn money(lines: &mut Lines, report: &RunReport) {
     if usage.reasoning > 0 {
         tokens.push_str(&format!(" ({} of it reasoning)", count(usage.reasoning)));
     }
+    if usage.cached_input > 0 {
+        let share = percent(usage.cached_input, usage.prompt_total());
+        tokens.push_str(&format!("; {share} of the prompts from the cache"));
+    }
     lines.row("tokens", &tokens);
 }
 

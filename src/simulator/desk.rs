@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::bill::{Bill, Books, Entry};
+use super::cache::{Cache, Found};
 use super::faults::Fault;
 use super::limits::{Limit, Minute, Standing};
 use super::random::{Salt, stream};
@@ -37,6 +38,7 @@ pub(super) struct Desk {
     books: Mutex<Books>,
     minute: Mutex<Minute>,
     smooth: Mutex<Smooth>,
+    cache: Mutex<Cache>,
     /// Where answers are written, when that is done a few at a time.
     slots: Option<Semaphore>,
 }
@@ -86,8 +88,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Desk {
     pub(super) fn new(settings: SimulatorSettings) -> Self {
         let (books, minute, smooth) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let cache = Mutex::default();
         let slots = settings.slots.map(Semaphore::new);
-        Self { settings, writer: Writer::new(), books, minute, smooth, slots }
+        Self { settings, writer: Writer::new(), books, minute, smooth, cache, slots }
     }
 
     pub(super) fn bill(&self) -> Bill {
@@ -281,9 +284,15 @@ impl Desk {
             Some(Fault::Reasoning) => request.max_tokens,
             _ => self.settings.reasoning_tokens.min(request.max_tokens.saturating_sub(written)),
         };
+        let by_percent = prompt * self.settings.cached_percent.min(100) / 100;
+        let found = match by_percent {
+            0 => lock(&self.cache).look_up(Instant::now(), request),
+            cached => Found { cached, written: 0 },
+        };
         Counts {
             prompt,
-            cached: prompt * self.settings.cached_percent.min(100) / 100,
+            cached: found.cached.min(prompt),
+            written: found.written.min(prompt),
             output: reasoning + written,
             reasoning,
         }
@@ -326,9 +335,15 @@ impl Desk {
         }
         let SimulatorSettings { price_in, price_out, .. } = self.settings;
         let price_cached = self.settings.price_cached.unwrap_or(price_in);
-        let full = price_in.saturating_mul(counts.prompt - counts.cached);
-        let cached = price_cached.saturating_mul(counts.cached);
-        full.saturating_add(cached).saturating_add(price_out.saturating_mul(counts.output))
+        let price_written = self.settings.price_cache_write.unwrap_or(price_in);
+        [
+            price_in.saturating_mul(counts.prompt - counts.cached - counts.written),
+            price_cached.saturating_mul(counts.cached),
+            price_written.saturating_mul(counts.written),
+            price_out.saturating_mul(counts.output),
+        ]
+        .into_iter()
+        .sum()
     }
 
     async fn wait(&self, number: u64, kind: Option<Fault>) {

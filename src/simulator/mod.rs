@@ -7,6 +7,7 @@
 //! Every output that it writes says that it is simulated.
 
 mod bill;
+mod cache;
 mod desk;
 mod embeddings;
 mod faults;

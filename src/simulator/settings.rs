@@ -20,7 +20,9 @@ pub struct SimulatorSettings {
     pub price_out: Usd,
     /// USD per prompt token from the cache; `None`: as any other.
     pub price_cached: Option<Usd>,
-    /// How many of a hundred prompt tokens come from the cache.
+    /// USD per prompt token that goes into the cache where a request marks it; `None`: as any other.
+    pub price_cache_write: Option<Usd>,
+    /// How many of a hundred prompt tokens come from the cache; 0: those that were seen before.
     pub cached_percent: u64,
     /// Hidden reasoning before each answer, in output tokens.
     pub reasoning_tokens: u64,
@@ -104,6 +106,7 @@ impl fmt::Debug for SimulatorSettings {
             price_in,
             price_out,
             price_cached,
+            price_cache_write,
             cached_percent,
             reasoning_tokens,
             price_embedding,
@@ -125,6 +128,7 @@ impl fmt::Debug for SimulatorSettings {
             .field("price_in", price_in)
             .field("price_out", price_out)
             .field("price_cached", price_cached)
+            .field("price_cache_write", price_cache_write)
             .field("cached_percent", cached_percent)
             .field("reasoning_tokens", reasoning_tokens)
             .field("price_embedding", price_embedding)

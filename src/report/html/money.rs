@@ -56,6 +56,10 @@ fn account(html: &mut Html, figures: &RunFigures) {
     if let Some(each) = summary.spent.pico().checked_div(summary.attempts.answered) {
         rows.push(("per answered request", money(Usd::from_pico(each))));
     }
+    if summary.usage.cached_input > 0 {
+        let (cached, all) = (summary.usage.cached_input, summary.usage.prompt_total());
+        rows.push(("prompt tokens from the cache", share_text(cached, all)));
+    }
     facts(html, &rows);
     if summary.attempts.unconfirmed > 0 {
         let text = format!(

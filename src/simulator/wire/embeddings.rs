@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::openai::{bearer, error};
 use super::{Answer, Api, Call, Counts, Request};
+use crate::simulator::cache::Caching;
 use crate::simulator::embeddings;
 use crate::simulator::refusal::Refusal;
 
@@ -30,6 +31,7 @@ impl Api for Embeddings {
             stop: Vec::new(),
             strict: false,
             parameters: call.body.keys().cloned().collect(),
+            caching: Caching::Never,
             vectors: Some(form),
         })
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Api, Call, Counts, DEFAULT_MAX_TOKENS, Finish, Request};
 use super::{header, limit_in, message_texts, texts};
+use crate::simulator::cache::Caching;
 use crate::simulator::refusal::Refusal;
 
 /// `POST /v1beta/models/MODEL:generateContent`.
@@ -35,6 +36,7 @@ impl Api for GenerateContent {
             stop: config.get("stopSequences").map(texts).unwrap_or_default(),
             strict: config.contains_key("responseJsonSchema"),
             parameters: call.body.keys().chain(config.keys()).cloned().collect(),
+            caching: Caching::Never,
             vectors: None,
         })
     }

@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Answer, Api, Call, Counts, Finish, Request};
 use super::{header, limit_in, message_texts, parameters, texts};
+use crate::simulator::cache::Caching;
 use crate::simulator::refusal::Refusal;
 
 /// `POST /v1/messages`.
 #[derive(Debug)]
 pub(in crate::simulator) struct Messages;
+
+/// The system blocks up to the last that is marked.
+fn marked(body: &Map<String, Value>) -> Caching {
+    let blocks = body.get("system").and_then(Value::as_array);
+    let last = blocks.and_then(|all| all.iter().rposition(|b| b.get("cache_control").is_some()));
+    last.map_or(Caching::Never, |last| Caching::Marked(last + 1))
+}
 
 impl Api for Messages {
     fn path(&self) -> &'static str {
@@ -38,6 +46,7 @@ impl Api for Messages {
             stop: call.body.get("stop_sequences").map(texts).unwrap_or_default(),
             strict: config.is_some_and(|config| config.contains_key("format")),
             parameters: parameters(call.body),
+            caching: marked(call.body),
             vectors: None,
         })
     }
@@ -66,8 +75,8 @@ impl Api for Messages {
     /// What came from the cache is not among the input tokens.
     fn usage(&self, counts: &Counts) -> Value {
         json!({
-            "input_tokens": counts.prompt - counts.cached,
-            "cache_creation_input_tokens": 0,
+            "input_tokens": counts.prompt - counts.cached - counts.written,
+            "cache_creation_input_tokens": counts.written,
             "cache_read_input_tokens": counts.cached,
             "output_tokens": counts.output,
             "output_tokens_details": {"thinking_tokens": counts.reasoning},

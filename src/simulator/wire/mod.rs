@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::cache::Caching;
 use super::embeddings::Form;
 use super::limits::header_duration;
 use super::refusal::Refusal;
@@ -76,7 +77,7 @@ pub(super) struct Call<'a> {
 }
 
 /// A request as far as the simulator needs it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Request {
     pub(super) model: String,
     pub(super) texts: Vec<String>,
@@ -84,6 +85,8 @@ pub(super) struct Request {
     pub(super) stop: Vec<String>,
     pub(super) strict: bool,
     pub(super) parameters: Vec<String>,
+    /// Which part of the prompt may come from a cache.
+    pub(super) caching: Caching,
     /// The form of the vectors, where embeddings are asked for.
     pub(super) vectors: Option<Form>,
 }
@@ -210,6 +213,8 @@ pub(super) struct Counts {
     pub(super) prompt: u64,
     /// Those of them that came from a cache.
     pub(super) cached: u64,
+    /// Those of them that went into a cache at a price.
+    pub(super) written: u64,
     /// All output tokens.
     pub(super) output: u64,
     /// Those of them that nobody sees.

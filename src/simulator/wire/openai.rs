@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Api, Call, Counts, DEFAULT_MAX_TOKENS, Finish, Request};
 use super::{header, limit_in, message_texts};
+use crate::simulator::cache::Caching;
 use crate::simulator::refusal::Refusal;
 
 /// `POST /v1/chat/completions`.
@@ -40,6 +41,7 @@ fn request(call: &Call<'_>, texts: Vec<String>) -> Result<Request, &'static str>
         stop: call.body.get("stop").map(super::texts).unwrap_or_default(),
         strict: call.body.contains_key("response_format"),
         parameters: call.body.keys().cloned().collect(),
+        caching: Caching::Automatic,
         vectors: None,
     })
 }

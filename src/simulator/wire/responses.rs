@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::openai::{bearer, error};
 use super::{Answer, Api, Call, Counts, DEFAULT_MAX_TOKENS, Finish, Request};
 use super::{limit_in, message_texts, parameters, texts};
+use crate::simulator::cache::Caching;
 use crate::simulator::refusal::Refusal;
 
 /// `POST /v1/responses`.
@@ -36,6 +37,7 @@ impl Api for Responses {
             stop: Vec::new(),
             strict: call.body.get("text").is_some_and(|text| text.get("format").is_some()),
             parameters: parameters(call.body),
+            caching: Caching::Automatic,
             vectors: None,
         })
     }
