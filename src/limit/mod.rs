@@ -245,14 +245,27 @@ impl Permit {
     /// Books the tokens that the request really used: fewer than reserved are given back, unless
     /// the server counts reservations; more become a debt.
     pub fn settle(self, used_tokens: u64) {
+        if used_tokens > self.tokens || !self.counts_reserved_tokens() {
+            self.settle_as_counted(used_tokens);
+        }
+    }
+
+    /// Books what the server counted when it admitted the request, where that turned out not to be
+    /// what was reserved.
+    pub fn settle_as_counted(self, counted_tokens: u64) {
         let mut state = self.shared.state();
-        if used_tokens > self.tokens {
-            state.charge(Instant::now(), self.slot, used_tokens - self.tokens);
-        } else if !state.limits().count_reserved_tokens {
-            state.give_back(self.slot, Usage::tokens(self.tokens - used_tokens));
+        if counted_tokens > self.tokens {
+            state.charge(Instant::now(), self.slot, counted_tokens - self.tokens);
+        } else {
+            state.give_back(self.slot, Usage::tokens(self.tokens - counted_tokens));
             drop(state);
             self.shared.changed.notify_one();
         }
+    }
+
+    /// Whether the server counts reservations.
+    pub fn counts_reserved_tokens(&self) -> bool {
+        self.shared.state().limits().count_reserved_tokens
     }
 
     /// The server refused the request for its rate (HTTP 429): nobody passes before `until`. It

@@ -189,9 +189,15 @@ impl Pass {
         &self.stay.0
     }
 
-    /// The request was answered and used so much.
-    pub(super) fn settle(self, usage: &TokenUsage) {
-        self.permit.settle(usage.total());
+    /// The request was answered and used so much, of at most so many tokens of output.
+    pub(super) fn settle(self, usage: &TokenUsage, max_output_tokens: u64) {
+        if self.permit.counts_reserved_tokens() {
+            // Of the prompt only an estimate was reserved.
+            let output = usage.output.max(max_output_tokens);
+            self.permit.settle_as_counted(usage.prompt_total().saturating_add(output));
+        } else {
+            self.permit.settle(usage.total());
+        }
         // Where nothing is written, what is read takes the time.
         let done = if usage.output == 0 { usage.prompt_total() } else { usage.output };
         self.place.finished(done);

@@ -119,3 +119,81 @@ fn tokens_after_refunds() {
         assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");
     }
 }
+
+/// A bucket of one second's worth, as servers have it that count seconds.
+struct Bucket {
+    limit: f64,
+    level: f64,
+    since: Instant,
+    refused: u32,
+}
+
+impl Bucket {
+    fn take(&mut self, cells: f64) -> bool {
+        let now = Instant::now();
+        let full = (self.limit / 60.0).max(1.0);
+        self.level += self.limit / 60.0 * now.duration_since(self.since).as_secs_f64();
+        (self.level, self.since) = (self.level.min(full), now);
+        let has_room = self.level + 1e-6 >= cells.min(full);
+        if has_room {
+            self.level -= cells;
+        } else {
+            self.refused += 1;
+        }
+        has_room
+    }
+}
+
+/// Ten minutes at such a server, whose requests arrive up to 15 ms late: the used share and the
+/// refusals.
+fn at_a_smoothing_server(limits: Limits, cells: u64) -> (f64, u32) {
+    paused_runtime().block_on(async {
+        let limit = limits.tokens_per_minute.or(limits.requests_per_minute).unwrap();
+        let limit = f64::from(u32::try_from(limit).unwrap());
+        let counted = f64::from(u32::try_from(cells).unwrap());
+        let (start, limiter) = (Instant::now(), Limiter::new(limits));
+        let level = (limit / 60.0).max(1.0);
+        let bucket = Cell::new(Some(Bucket { limit, level, since: start, refused: 0 }));
+        let used = Cell::new(0.0);
+        let worker = async |seed| {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            loop {
+                let permit = limiter.acquire(cells).await;
+                if start.elapsed() >= secs(60 * MINUTES) {
+                    return;
+                }
+                sleep(Duration::from_millis(20 + rng.u64(0..15))).await;
+                let mut server = bucket.take().unwrap();
+                let admitted = server.take(counted);
+                bucket.set(Some(server));
+                if admitted {
+                    used.set(used.get() + counted);
+                    sleep(secs(2)).await;
+                    permit.settle(cells);
+                } else {
+                    permit.refused(Instant::now() + Duration::from_millis(50));
+                }
+            }
+        };
+        join_all((0..200).map(worker)).await;
+        (used.get() / (limit * 10.0), bucket.take().unwrap().refused)
+    })
+}
+
+#[test]
+fn a_server_that_counts_seconds_refuses_nothing() {
+    for (limits, cells) in
+        [(rpm(60), 1), (rpm(100), 1), (rpm(600), 1), (rpm(3_500), 1), (tpm(1_000_000), 2_400)]
+    {
+        let (used, refused) = at_a_smoothing_server(limits, cells);
+        println!("{limits:?}: {:.2} %, {refused} refused", used * 100.0);
+        assert!(used >= 0.97 && refused == 0, "{limits:?}: {used}, {refused}");
+    }
+}
+
+#[test]
+fn where_two_requests_are_more_than_a_second_holds_one_refusal_tells() {
+    let (used, refused) = at_a_smoothing_server(tpm(100_000), 2_400);
+    println!("{:.2} %, {refused} refused", used * 100.0);
+    assert!(used >= 0.95 && refused <= 1, "{used}, {refused}");
+}

@@ -88,7 +88,7 @@ async fn settle(
     match &end {
         AttemptEnd::Answered { cost, usage } => {
             reservation.settle(*cost);
-            pass.settle(usage);
+            pass.settle(usage, job.max_output_tokens());
             shared.add_usage(usage);
             job.lane.note_usage(usage, job.body.len());
         }

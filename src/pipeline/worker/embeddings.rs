@@ -132,7 +132,7 @@ impl EmbeddingJob {
         match end {
             AttemptEnd::Answered { cost, usage } => {
                 reservation.settle(*cost);
-                pass.settle(usage);
+                pass.settle(usage, 0);
                 shared.count(|attempts| attempts.answered += 1);
                 shared.add_usage(usage);
                 self.lane.note_usage(usage, self.bytes());
