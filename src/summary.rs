@@ -97,6 +97,10 @@ pub struct AttemptCounts {
 pub struct PhaseTotals {
     /// Attempts that were sent.
     pub attempts: u64,
+    /// Those that were answered, with usage that can be believed.
+    pub answered: u64,
+    /// Time from sending these to their ends, added up, in milliseconds.
+    pub waited_ms: u64,
     /// Tokens of the answered attempts.
     pub usage: TokenUsage,
     /// Cost of the answered attempts.
@@ -110,6 +114,8 @@ pub struct PhaseTotals {
 impl PhaseTotals {
     fn add(&mut self, more: &Self) {
         self.attempts += more.attempts;
+        self.answered += more.answered;
+        self.waited_ms += more.waited_ms;
         self.usage.add(&more.usage);
         self.spent = self.spent.saturating_add(more.spent);
         self.reserved = self.reserved.saturating_add(more.reserved);
@@ -132,6 +138,50 @@ pub struct EndpointTotals {
     pub tokens: u64,
     /// Cost of the answered attempts.
     pub spent: Usd,
+}
+
+/// What a run was expected to take from its beginning to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// Accepted tasks at its end.
+    pub tasks: u64,
+    /// What they cost.
+    pub cost: Usd,
+    /// How long its sessions run, in milliseconds.
+    pub active_ms: u64,
+    /// Whether requests of the run itself had shown what they take, rather than the seeds alone.
+    pub calibrated: bool,
+}
+
+impl Estimate {
+    /// As it is stored.
+    pub fn to_text(&self) -> String {
+        let origin = if self.calibrated { "run" } else { "seeds" };
+        format!("{} {} {} {origin}", self.tasks, self.cost.pico(), self.active_ms)
+    }
+
+    /// Reads what was stored.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut parts = text.split_whitespace();
+        let mut number = || parts.next()?.parse::<u64>().ok();
+        let (tasks, cost) = (number()?, Usd::from_pico(number()?));
+        let active_ms = number()?;
+        Some(Self { tasks, cost, active_ms, calibrated: parts.next()? == "run" })
+    }
+
+    /// What so many tasks were expected to cost.
+    pub fn cost_of(&self, tasks: u64) -> Usd {
+        let pico = u128::from(self.cost.pico()) * u128::from(tasks);
+        let share = pico.checked_div(u128::from(self.tasks)).unwrap_or(0);
+        Usd::from_pico(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
+    /// How long so many tasks were expected to take, in milliseconds.
+    pub fn active_ms_of(&self, tasks: u64) -> u64 {
+        let share = u128::from(self.active_ms) * u128::from(tasks);
+        let share = share.checked_div(u128::from(self.tasks)).unwrap_or(0);
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
 }
 
 /// The totals of a run over all its sessions.
@@ -164,6 +214,8 @@ pub struct Summary {
     pub by_endpoint: BTreeMap<String, EndpointTotals>,
     /// Time that the sessions ran, in milliseconds.
     pub active_ms: u64,
+    /// What was expected of it.
+    pub estimate: Option<Estimate>,
 }
 
 impl Summary {
@@ -229,6 +281,17 @@ mod tests {
             assert_eq!(StopReason::from_name(reason.as_str()), Some(reason));
         }
         assert_eq!(StopReason::from_name("bored"), None);
+    }
+
+    #[test]
+    fn an_estimate_is_stored_whole_and_scaled() {
+        let cost = "2".parse().unwrap();
+        let whole = Estimate { tasks: 1_000, cost, active_ms: 60_000, calibrated: true };
+        assert_eq!(Estimate::from_text(&whole.to_text()), Some(whole));
+        assert_eq!((whole.cost_of(500), whole.active_ms_of(500)), ("1".parse().unwrap(), 30_000));
+        let none = Estimate { tasks: 0, ..whole };
+        assert_eq!((none.cost_of(5), none.active_ms_of(5)), (Usd::ZERO, 0));
+        assert_eq!(Estimate::from_text("1 2"), None);
     }
 
     #[test]

@@ -84,6 +84,10 @@ pub(super) struct GenerateArgs {
     /// Do not ask before the first request
     #[arg(long, short)]
     pub(super) yes: bool,
+    /// Spend up to this first, estimate the whole from that, and ask before going on; without a
+    /// terminal the run goes on with --yes only
+    #[arg(long, value_name = "USD")]
+    pub(super) pilot: Option<Money>,
     /// Export the accepted tasks at the end
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::{ResponsesArgs, SettingsArgs};
 use super::failure::CliError;
-use crate::config::{Environment, Money, RunConfig, Settings, read_settings};
+use crate::config::{Environment, Money, RunConfig, SIMULATED, Settings, read_settings};
 use crate::pipeline::{self, Plan};
 use crate::report::{count, duration};
 use crate::usd::Usd;
@@ -41,6 +41,10 @@ pub(super) fn run(args: EstimateArgs) -> Result<ExitCode, CliError> {
     let flags = Settings::from(args.settings).or(args.responses.into());
     let file = args.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
     let mut settings = flags.or(file);
+    if settings.provider.is_none() && settings.model.is_none() && settings.base_url.is_none() {
+        // As `generate` would without a key: nobody has to name a model for a rehearsal.
+        settings.provider = Some(SIMULATED.to_owned());
+    }
     let budget = settings.budget.map(|Money(budget)| budget);
     // Any will do: only a run needs one.
     settings.budget = settings.budget.or_else(|| "1000000".parse().ok());

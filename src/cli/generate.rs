@@ -10,14 +10,18 @@ use super::args::GenerateArgs;
 use super::export::{check_format, write_export};
 use super::failure::{CliError, say};
 use super::output::{check_not_input, check_output};
+use super::pilot::Pilot;
 use super::progress::Progress;
 use super::question::{self, Answer};
 use super::status;
-use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings, read_settings};
+use crate::config::{
+    EmbeddingConfig, Environment, Money, RunConfig, SIMULATED, Settings, read_settings,
+};
+use crate::event::Phase;
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
-use crate::summary::StopReason;
+use crate::summary::{PhaseTotals, StopReason, Summary};
 
 const INTERRUPTED: u8 = 130;
 /// Files that a process has open beside its connections.
@@ -41,20 +45,30 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
         Err(error) => return Err(error.into()),
     };
     let environment = Environment { get: &|name| std::env::var(name).ok() };
-    let config = RunConfig::resolve(settings, environment)?;
+    let resolve = || RunConfig::resolve(settings.clone(), environment);
+    let config = resolve()?;
     let outputs = config.responses.as_ref().map_or(0, |responses| responses.pace.concurrency);
     allow_connections(config.pace.concurrency.saturating_add(outputs))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ask = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
-    let settings = config.settings.clone();
+    let resolved = config.settings.clone();
     let check = || match &args.output {
         None => Ok(()),
         Some(output) => {
-            check_not_input(output, args.config.as_deref(), &settings)?;
+            check_not_input(output, args.config.as_deref(), &resolved)?;
             check_output(&dir, output)
         }
     };
-    let outcome = match runtime.block_on(generate(config, &dir, ask, check))? {
+    let session = |config, stage| runtime.block_on(generate(config, &dir, stage, check));
+    let whole = Stage { ask, after_pilot: false };
+    let ended = match args.pilot {
+        None => session(config, whole)?,
+        Some(Money(pilot)) => {
+            let pilot = Pilot { amount: pilot, yes: args.yes, stage: whole };
+            pilot.run(config, &dir, || Ok(resolve()?), session)?
+        }
+    };
+    let outcome = match ended {
         Ended::Ran(outcome) => *outcome,
         Ended::NotBegun(code) => {
             say("nothing was sent");
@@ -71,8 +85,17 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     conclude(outcome)
 }
 
+/// What a session is to the command.
+#[derive(Clone, Copy)]
+pub(super) struct Stage {
+    /// Whether a person is asked before money is spent.
+    pub(super) ask: bool,
+    /// Whether a pilot has just shown what requests take.
+    pub(super) after_pilot: bool,
+}
+
 /// How a session ended.
-enum Ended {
+pub(super) enum Ended {
     Ran(Box<Outcome>),
     /// A person did not want it.
     NotBegun(ExitCode),
@@ -83,7 +106,7 @@ enum Ended {
 async fn generate(
     config: RunConfig,
     dir: &RunDir,
-    ask: bool,
+    stage: Stage,
     check_output: impl FnOnce() -> Result<(), CliError>,
 ) -> Result<Ended, CliError> {
     let costs = config.budget.is_some() && !config.source.is_simulated();
@@ -98,7 +121,7 @@ async fn generate(
         return Err(error);
     }
     say(&describe(&prepared.plan(), dir.path()));
-    if ask && costs {
+    if stage.ask && costs {
         let code = match question::ask(shutdown.clone(), &mut listener).await? {
             Answer::Yes => None,
             Answer::No => Some(ExitCode::SUCCESS),
@@ -109,6 +132,7 @@ async fn generate(
             return Ok(Ended::NotBegun(code));
         }
     }
+    prepared.note_estimate(stage.after_pilot).await?;
     let (sender, receiver) = watch::channel(Snapshot::default());
     let progress = Progress::new(receiver);
     let outcome = tokio::select! {
@@ -195,6 +219,9 @@ fn describe(plan: &Plan, run: &Path) -> String {
     if let Some(embedding) = &plan.embeddings {
         row("embeddings", embeddings(embedding));
     }
+    if plan.calibrated {
+        row("so far", so_far(&plan.so_far));
+    }
     estimate(plan, row);
     lines.join("\n")
 }
@@ -206,6 +233,24 @@ fn rules(plan: &Plan) -> String {
     };
     let phases = if plan.phases.len() > 1 { ", outputs apart" } else { "" };
     format!("template {}{phases}; {} is a duplicate{benchmarks}", plan.template, plan.duplicates)
+}
+
+/// What the requests of a run took until now.
+fn so_far(summary: &Summary) -> String {
+    let each = |phase: &Phase, totals: &PhaseTotals| {
+        let mean = |sum: u64| count(sum.checked_div(totals.answered).unwrap_or(0));
+        let (prompt, output) = (mean(totals.usage.prompt_total()), mean(totals.usage.output));
+        format!("{}: {prompt} prompt and {output} output tokens a request", phase.as_str())
+    };
+    let answered = summary.by_phase.iter().filter(|(_, totals)| totals.answered > 0);
+    let mut parts: Vec<String> = answered.map(|(phase, totals)| each(phase, totals)).collect();
+    if let Some(rate) = summary.acceptance_rate() {
+        parts.push(format!("{:.0} of 100 candidates accepted", rate * 100.0));
+    }
+    if let Some(price) = summary.usd_per_thousand() {
+        parts.push(format!("{} per 1,000 tasks", price.display(4)));
+    }
+    parts.join("; ")
 }
 
 fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {

@@ -13,6 +13,7 @@ mod init;
 mod logs;
 mod models;
 mod output;
+mod pilot;
 mod progress;
 mod question;
 mod reference;

@@ -139,7 +139,9 @@ impl RunError {
             Self::RequestOverLimit { .. } => {
                 "lower --max-output-tokens or --tasks-per-request, or correct --tpm"
             }
-            Self::RequestOverBudget { .. } => "raise --budget, or lower --max-output-tokens",
+            Self::RequestOverBudget { .. } => {
+                "raise --budget (or --pilot), or lower --max-output-tokens"
+            }
             Self::Refused { hint, .. } => hint,
             Self::Unreachable { certificate: true, .. } => {
                 "its certificate is not trusted: check the host name in --base-url, or add the \

@@ -10,7 +10,7 @@ use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::{Limits, together};
 use crate::novelty::Combination;
-use crate::summary::Summary;
+use crate::summary::{Estimate, Summary};
 use crate::task::Candidate;
 use crate::usd::Usd;
 
@@ -51,6 +51,10 @@ pub struct Plan {
     pub one_lane: bool,
     /// Where embeddings come from, where the rules need them.
     pub embeddings: Option<EmbeddingConfig>,
+    /// What the run has taken so far.
+    pub so_far: Summary,
+    /// Whether that is what the estimates are from, rather than the seed tasks.
+    pub calibrated: bool,
 }
 
 /// What lies ahead of one phase.
@@ -91,6 +95,10 @@ pub struct PhasePlan {
 impl Plan {
     pub(super) fn new(config: &RunConfig, judge: &Judge, so_far: &Summary, money: Totals) -> Self {
         let missing = config.target.saturating_sub(so_far.accepted);
+        let has_history = |phase| History::of(so_far, phase).is_some();
+        let last = if config.responses.is_some() { Phase::Responses } else { Phase::Tasks };
+        let calibrated =
+            so_far.accepted > 0 && has_history(config.first_phase()) && has_history(last);
         let phases = match &config.responses {
             None => {
                 let each = per_request(config, judge, so_far);
@@ -112,6 +120,20 @@ impl Plan {
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
             embeddings: config.embedding.clone(),
+            so_far: so_far.clone(),
+            calibrated,
+        }
+    }
+
+    /// What the whole run is expected to take, with what it has taken already.
+    pub fn estimate(&self) -> Estimate {
+        let spent = self.so_far.spent.saturating_add(self.so_far.unconfirmed);
+        let ahead = u64::try_from(self.duration().as_millis()).unwrap_or(u64::MAX);
+        Estimate {
+            tasks: self.target,
+            cost: spent.saturating_add(self.cost()),
+            active_ms: self.so_far.active_ms.saturating_add(ahead),
+            calibrated: self.calibrated,
         }
     }
 
@@ -188,6 +210,40 @@ impl PhasePlan {
     }
 }
 
+/// What a request of a phase has taken so far, on average.
+#[derive(Clone, Copy)]
+struct History {
+    answered: u64,
+    prompt_tokens: u64,
+    output_tokens: u64,
+    latency_ms: u64,
+}
+
+impl History {
+    /// `None` before the first answer.
+    fn of(so_far: &Summary, phase: Phase) -> Option<Self> {
+        let totals = so_far.by_phase.get(&phase)?;
+        let each = |sum: u64| sum.checked_div(totals.answered);
+        Some(Self {
+            answered: totals.answered,
+            prompt_tokens: each(totals.usage.prompt_total())?,
+            output_tokens: each(totals.usage.output)?,
+            latency_ms: each(totals.waited_ms)?,
+        })
+    }
+
+    /// What another request is expected to take that brings so many tasks in a thousand requests.
+    fn per_request(self, max_output_tokens: u64, accepted_per_thousand: u64) -> PerRequest {
+        PerRequest {
+            prompt_tokens: self.prompt_tokens,
+            output_tokens: self.output_tokens,
+            max_output_tokens,
+            accepted_per_thousand: accepted_per_thousand.max(1),
+            latency_ms: Some(self.latency_ms),
+        }
+    }
+}
+
 /// What one request is expected to take and bring.
 struct PerRequest {
     prompt_tokens: u64,
@@ -196,18 +252,15 @@ struct PerRequest {
     max_output_tokens: u64,
     /// Accepted tasks from a thousand requests.
     accepted_per_thousand: u64,
+    /// How long an answer takes, where one has shown it.
+    latency_ms: Option<u64>,
 }
 
 fn per_request(config: &RunConfig, judge: &Judge, so_far: &Summary) -> PerRequest {
-    let answered = so_far.attempts.answered;
     let max_output_tokens = u64::from(config.request.max_output_tokens);
-    if answered > 0 && so_far.accepted > 0 {
-        return PerRequest {
-            prompt_tokens: so_far.usage.prompt_total() / answered,
-            output_tokens: so_far.usage.output / answered,
-            max_output_tokens,
-            accepted_per_thousand: so_far.accepted * 1_000 / answered,
-        };
+    let history = History::of(so_far, Phase::Tasks).filter(|_| so_far.accepted > 0);
+    if let Some(history) = history {
+        return history.per_request(max_output_tokens, so_far.accepted * 1_000 / history.answered);
     }
     let seed = SeedTokens::of(config);
     let tasks = u64::from(config.request.tasks_per_request);
@@ -217,6 +270,7 @@ fn per_request(config: &RunConfig, judge: &Judge, so_far: &Summary) -> PerReques
         output_tokens: (tasks * task_tokens).min(max_output_tokens),
         max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_PERCENT,
+        latency_ms: None,
     }
 }
 
@@ -229,8 +283,6 @@ fn two_phases(
     missing: u64,
 ) -> Vec<PhasePlan> {
     let seed = SeedTokens::of(config);
-    let outputs = (missing * 100).div_ceil(EXPECTED_OUTPUTS_PERCENT);
-    let wanted = outputs.saturating_sub(so_far.open_tasks);
     let asked = u64::from(config.request.tasks_per_request);
     let max_output_tokens = u64::from(config.request.max_output_tokens);
     let instructions = PerRequest {
@@ -238,6 +290,7 @@ fn two_phases(
         output_tokens: (asked * (seed.question + FIELD_TOKENS)).min(max_output_tokens),
         max_output_tokens,
         accepted_per_thousand: asked * 10 * EXPECTED_PERCENT,
+        latency_ms: None,
     };
     let tasks = u64::from(responses.tasks_per_request);
     let frame = OutputRequests::new(responses).render(&responses.model, &[&Candidate::default()]);
@@ -248,12 +301,34 @@ fn two_phases(
         output_tokens: tasks * seed.output.min(max_output_tokens),
         max_output_tokens: tasks * max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_OUTPUTS_PERCENT,
+        latency_ms: None,
     };
+    let (instructions, answer) = by_history(so_far, tasks, instructions, answer);
+    let answers = missing.saturating_mul(1_000).div_ceil(answer.accepted_per_thousand);
+    let outputs = answers * tasks;
+    let wanted = outputs.saturating_sub(so_far.open_tasks);
     let requests = (wanted * 1_000).div_ceil(instructions.accepted_per_thousand);
     vec![
         PhasePlan::new(config, Phase::Instructions, requests, &instructions),
-        PhasePlan::new(config, Phase::Responses, outputs.div_ceil(tasks), &answer),
+        PhasePlan::new(config, Phase::Responses, answers, &answer),
     ]
+}
+
+/// Both phases as they went so far, where they did.
+fn by_history(
+    so_far: &Summary,
+    tasks: u64,
+    instructions: PerRequest,
+    answer: PerRequest,
+) -> (PerRequest, PerRequest) {
+    let first = History::of(so_far, Phase::Instructions);
+    let second = History::of(so_far, Phase::Responses).filter(|_| so_far.accepted > 0);
+    let (Some(first), Some(second)) = (first, second) else { return (instructions, answer) };
+    let passed = second.answered * tasks + so_far.open_tasks;
+    (
+        first.per_request(instructions.max_output_tokens, passed * 1_000 / first.answered),
+        second.per_request(answer.max_output_tokens, so_far.accepted * 1_000 / second.answered),
+    )
 }
 
 /// Tokens of a seed task, on average.
@@ -291,7 +366,8 @@ fn duration(limits: Limits, concurrency: usize, requests: u64, each: &PerRequest
     let minutes = |amount: u64, per_minute: Option<u64>| {
         per_minute.map_or(0, |limit| amount.saturating_mul(60_000) / limit.max(1))
     };
-    let latency_ms = 1_000 * each.output_tokens / TOKENS_PER_SECOND;
+    let written_in = 1_000 * each.output_tokens / TOKENS_PER_SECOND;
+    let latency_ms = each.latency_ms.unwrap_or(written_in);
     let waves = requests.div_ceil(to_u64(concurrency));
     let millis = minutes(requests, limits.requests_per_minute)
         .max(minutes(requests.saturating_mul(counted), limits.tokens_per_minute))

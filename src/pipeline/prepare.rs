@@ -109,6 +109,19 @@ impl Prepared {
         Plan::new(&self.config, &self.judge, &self.summary, self.ledger.totals())
     }
 
+    /// Stores what the run is expected to take, to be compared with what it takes: when nothing is
+    /// stored for this target, or when a pilot has just shown better.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn note_estimate(&self, after_pilot: bool) -> Result<(), StoreError> {
+        let known = self.summary.estimate.is_some_and(|known| known.tasks == self.config.target);
+        if known && !after_pilot {
+            return Ok(());
+        }
+        self.run.journal.set_estimate(&self.plan().estimate()).await
+    }
+
     /// Whether the last session of the run died without a word.
     pub fn recovered(&self) -> bool {
         self.run.recovered

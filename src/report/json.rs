@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::RunReport;
 use crate::chat::TokenUsage;
 use crate::event::Stage;
-use crate::summary::{EndpointTotals, PhaseTotals, Summary};
+use crate::summary::{EndpointTotals, Estimate, PhaseTotals, Summary};
 use crate::usd::Usd;
 
 /// The report as a JSON object, pretty-printed, with a final line break.
@@ -44,6 +44,7 @@ pub fn to_json(report: &RunReport) -> String {
         "unconfirmed_usd": money(summary.unconfirmed),
         "usd_per_1000_tasks": summary.usd_per_thousand().map(money),
         "active_seconds": seconds(summary.active_ms),
+        "estimate": summary.estimate.map(|estimate| expected(&estimate, summary.accepted)),
     });
     format!("{value:#}\n")
 }
@@ -86,6 +87,18 @@ fn endpoints(summary: &Summary) -> Value {
         })
     };
     Value::Object(summary.by_endpoint.iter().map(|(name, t)| (name.clone(), totals(t))).collect())
+}
+
+/// What was expected of the whole run, and of the tasks that are there.
+fn expected(estimate: &Estimate, accepted: u64) -> Value {
+    json!({
+        "by": if estimate.calibrated { "run" } else { "seeds" },
+        "tasks": estimate.tasks,
+        "cost_usd": money(estimate.cost),
+        "active_seconds": seconds(estimate.active_ms),
+        "cost_usd_so_far": money(estimate.cost_of(accepted)),
+        "active_seconds_so_far": seconds(estimate.active_ms_of(accepted)),
+    })
 }
 
 fn money(amount: Usd) -> String {

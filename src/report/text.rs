@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{RunReport, count, duration};
 use crate::event::Stage;
-use crate::summary::{EndpointTotals, RunState, StopReason};
+use crate::summary::{EndpointTotals, RunState, StopReason, Summary};
 
 /// The report as plain lines of at most 80 columns, but for long paths and messages.
 pub fn to_text(report: &RunReport) -> String {
@@ -19,6 +19,9 @@ pub fn to_text(report: &RunReport) -> String {
     money(&mut lines, report);
     requests(&mut lines, report);
     lines.row("time", &duration(Duration::from_millis(report.summary.active_ms)));
+    if let Some(text) = expected(&report.summary) {
+        lines.row("expected", &text);
+    }
     lines.0
 }
 
@@ -103,6 +106,32 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
     }
 }
 
+/// What so many tasks were expected to take, and how far off that was; `None` before the first.
+pub(super) fn expected(summary: &Summary) -> Option<String> {
+    let estimate = summary.estimate.filter(|_| summary.accepted > 0)?;
+    let (cost, time) =
+        (estimate.cost_of(summary.accepted), estimate.active_ms_of(summary.accepted));
+    let spent = summary.spent.saturating_add(summary.unconfirmed);
+    let origin = if estimate.calibrated { "its own requests" } else { "the seed tasks" };
+    Some(format!(
+        "{} in {} for {} tasks, by {origin}: cost {}, time {}",
+        cost.display(4),
+        duration(Duration::from_millis(time)),
+        count(summary.accepted),
+        deviation(spent.pico(), cost.pico()),
+        deviation(summary.active_ms, time)
+    ))
+}
+
+/// `+4%`, `-12%`: how far an amount is from what was expected.
+#[expect(clippy::cast_precision_loss, reason = "a percentage for display")]
+fn deviation(actual: u64, expected: u64) -> String {
+    if expected == 0 {
+        return if actual == 0 { "as expected" } else { "above" }.to_owned();
+    }
+    format!("{:+.0}%", 100.0 * (actual as f64 / expected as f64 - 1.0))
+}
+
 fn money(lines: &mut Lines, report: &RunReport) {
     let summary = &report.summary;
     let budget = report.budget.map_or("no budget".to_owned(), |b| format!("of {}", b.display(2)));
@@ -182,7 +211,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use crate::chat::TokenUsage;
-    use crate::summary::{AttemptCounts, Rejections, Summary};
+    use crate::summary::{AttemptCounts, Rejections};
     use crate::usd::Usd;
 
     fn report() -> RunReport {
@@ -221,6 +250,12 @@ mod tests {
                 by_phase: BTreeMap::new(),
                 by_endpoint: BTreeMap::new(),
                 active_ms: 65_400,
+                estimate: Some(crate::summary::Estimate {
+                    tasks: 4_000,
+                    cost: "0.5".parse().unwrap(),
+                    active_ms: 120_000,
+                    calibrated: true,
+                }),
             },
         }
     }
@@ -242,6 +277,7 @@ mod tests {
         tokens         254,321 input, 300,000 output
         sent           277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
         time           1m 05s
+        expected       $0.2500 in 1m 00s for 2,000 tasks, by its own requests: cost -11%, time +9%
         ");
     }
 

@@ -8,10 +8,11 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::embeddings::EmbeddingBatch;
+use super::reader::ESTIMATE_KEY;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::writer::{Ack, Command, Place, Writer};
 use super::{RunReader, StoreError};
-use crate::summary::StopReason;
+use crate::summary::{Estimate, StopReason};
 
 /// Commands that may wait for the writer thread before callers are held back.
 const QUEUE: usize = 1_024;
@@ -121,6 +122,14 @@ impl Journal {
     /// [`StoreError`] when it could not be written.
     pub async fn set_meta(&self, key: &'static str, value: String) -> Result<(), StoreError> {
         self.ask(|ack| Command::SetMeta(key, value, ack)).await
+    }
+
+    /// Stores what is expected of the run, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn set_estimate(&self, estimate: &Estimate) -> Result<(), StoreError> {
+        self.set_meta(ESTIMATE_KEY, estimate.to_text()).await
     }
 
     /// Stores a text under a name when the writer gets to it. Nobody waits for it, and when the writer

@@ -11,9 +11,11 @@ use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Stage};
-use crate::summary::{EndpointTotals, PhaseTotals, RunState, StopReason, Summary};
+use crate::summary::{EndpointTotals, Estimate, PhaseTotals, RunState, StopReason, Summary};
 use crate::usd::Usd;
 
+/// The name under which a run stores what was expected of it.
+pub(super) const ESTIMATE_KEY: &str = "estimate";
 /// The longest body that is read back, in bytes; none that is stored is near it.
 const MAX_STORED_BODY_BYTES: usize = 128 * 1024 * 1024;
 
@@ -284,6 +286,10 @@ fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
     summary.active_ms = active_ms(connection)?;
     read_attempts(connection, &mut summary)?;
     read_endpoints(connection, &mut summary)?;
+    summary.estimate = connection
+        .query_row("SELECT value FROM meta WHERE key = ?1", [ESTIMATE_KEY], |row| row.get(0))
+        .optional()?
+        .and_then(|text: String| Estimate::from_text(&text));
     Ok(summary)
 }
 
@@ -320,7 +326,8 @@ fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Re
     let mut statement = connection.prepare(
         "SELECT a.state, a.http_status = 429, count(*), sum(a.reserved_pico), sum(a.cost_pico),
             sum(a.input_tokens), sum(a.cached_input_tokens), sum(a.cache_write_tokens),
-            sum(a.output_tokens), sum(a.reasoning_tokens), q.phase
+            sum(a.output_tokens), sum(a.reasoning_tokens), q.phase,
+            sum(max(0, coalesce(a.ended_at_ms, a.sent_at_ms) - a.sent_at_ms))
          FROM attempts a JOIN requests q ON q.request_index = a.request_index
          GROUP BY 11, 1, 2",
     )?;
@@ -345,6 +352,8 @@ fn read_attempts(connection: &Connection, summary: &mut Summary) -> rusqlite::Re
                 if phase(row, 10)? == Phase::Embeddings {
                     counts.answered += count;
                 }
+                totals.answered = count;
+                totals.waited_ms = amount(11)?;
                 totals.spent = Usd::from_pico(amount(4)?);
                 totals.usage = TokenUsage {
                     input: amount(5)?,

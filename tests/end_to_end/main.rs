@@ -24,6 +24,7 @@ mod install;
 mod models;
 mod novelty;
 mod phases;
+mod pilot;
 mod providers;
 #[cfg(unix)]
 mod raw_server;

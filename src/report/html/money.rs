@@ -7,6 +7,7 @@ use super::numbers::{counted, millis, money, share_text};
 use super::real;
 use crate::report::count;
 use crate::report::figures::RunFigures;
+use crate::report::text::expected;
 use crate::summary::Summary;
 use crate::usd::Usd;
 
@@ -59,6 +60,9 @@ fn account(html: &mut Html, figures: &RunFigures) {
     if summary.usage.cached_input > 0 {
         let (cached, all) = (summary.usage.cached_input, summary.usage.prompt_total());
         rows.push(("prompt tokens from the cache", share_text(cached, all)));
+    }
+    if let Some(text) = expected(summary) {
+        rows.push(("expected", text));
     }
     facts(html, &rows);
     if summary.attempts.unconfirmed > 0 {

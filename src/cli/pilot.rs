@@ -1,0 +1,82 @@
+//! `generate --pilot USD`: a small part of the run first, so that the estimate of the whole is from
+//! what requests really take.
+
+use std::process::ExitCode;
+
+use super::failure::{CliError, say};
+use super::generate::{Ended, Stage};
+use crate::config::RunConfig;
+use crate::pipeline::Outcome;
+use crate::store::RunDir;
+use crate::summary::StopReason;
+use crate::usd::Usd;
+
+/// A pilot, and what follows it.
+pub(super) struct Pilot {
+    /// The most that it may spend.
+    pub(super) amount: Usd,
+    /// Whether a person has agreed to everything already.
+    pub(super) yes: bool,
+    pub(super) stage: Stage,
+}
+
+impl Pilot {
+    /// Runs the pilot as a session of its own, and then the rest in another, whose plan says what the
+    /// pilot has shown. A run that has had answers needs no pilot any more. `resolve` gives the
+    /// configuration again.
+    pub(super) fn run(
+        &self,
+        config: RunConfig,
+        dir: &RunDir,
+        resolve: impl FnOnce() -> Result<RunConfig, CliError>,
+        session: impl Fn(RunConfig, Stage) -> Result<Ended, CliError>,
+    ) -> Result<Ended, CliError> {
+        let (budget, simulated) = (config.budget, config.source.is_simulated());
+        let config = self.limited(config)?;
+        let had_answers = dir.exists() && dir.read()?.summary()?.attempts.answered > 0;
+        let ended = if had_answers {
+            Ended::NotBegun(ExitCode::SUCCESS)
+        } else {
+            match session(config, self.stage)? {
+                Ended::Ran(outcome) if !was_cut_short(&outcome, budget) => {
+                    return Ok(Ended::Ran(outcome));
+                }
+                Ended::NotBegun(code) => return Ok(Ended::NotBegun(code)),
+                ran @ Ended::Ran(_) => ran,
+            }
+        };
+        if !(self.yes || self.stage.ask || simulated) {
+            say("\nThe pilot is over, and nobody is there to ask: --yes goes on.");
+            return Ok(ended);
+        }
+        say("\nThe pilot is over; its tasks are kept. The rest, by what it took:");
+        let rest = Stage { after_pilot: true, ..self.stage };
+        Ok(match session(resolve()?, rest)? {
+            // What the pilot brought is reported all the same.
+            Ended::NotBegun(_) => ended,
+            ran @ Ended::Ran(_) => ran,
+        })
+    }
+
+    /// The configuration with a budget that allows the pilot alone. The settings that are stored keep
+    /// the whole budget.
+    fn limited(&self, config: RunConfig) -> Result<RunConfig, CliError> {
+        let amount = self.amount;
+        if amount.is_zero() {
+            let message = "--pilot: a pilot of 0 buys nothing: give an amount in USD";
+            return Err(CliError::usage(message));
+        }
+        if let Some(budget) = config.budget.filter(|budget| amount > *budget) {
+            let message = format!("--pilot: {amount} USD is more than the budget of {budget} USD");
+            return Err(CliError::usage(message));
+        }
+        let budget = config.budget.map(|budget| budget.min(amount));
+        Ok(RunConfig { budget, ..config })
+    }
+}
+
+/// Whether the pilot ended because its own budget did, and more of the run's is left.
+fn was_cut_short(outcome: &Outcome, budget: Option<Usd>) -> bool {
+    let used = outcome.summary.spent.saturating_add(outcome.summary.unconfirmed);
+    outcome.reason == StopReason::Budget && budget.is_none_or(|budget| used < budget)
+}
