@@ -41,7 +41,7 @@ def run(server_args, client_args, seconds):
     """The simulator's journal and bill after a run of so many seconds."""
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
-            [BINARY, "simulate", "--port", "0", "--latency-ms", "1000", *server_args],
+            [BINARY, "simulate", "--port", "0", *server_args],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -73,7 +73,7 @@ def measure(case):
     """The used share of requests or tokens, and the refusals, as a line."""
     name, server_args, client_args, counts, limits = case
     client_args = ["--concurrency", "64", "--tpm-counts-max-tokens", "true", *client_args]
-    journal = run(server_args, client_args, SECONDS)
+    journal = run(["--latency-ms", "1000", *server_args], client_args, SECONDS)
     # A limit that nobody told has to be found first.
     since = 60 if len(limits) > 1 else 0
     end = max(entry["at_ms"] for entry in journal) / 1000
@@ -101,4 +101,23 @@ for kind, flags in [("counts minutes", []), ("smooths", ["--smooth"])]:
 # They wait most of the time, so all run at once.
 with ThreadPoolExecutor(len(CASES)) as pool:
     for line in pool.map(measure, CASES):
+        print(line, flush=True)
+
+
+def throughput(slots, client_args):
+    """Answers within three minutes from a server that serves so many at once."""
+    journal = run(["--slots", str(slots), "--latency-ms", "1000"], client_args, min(SECONDS, 180))
+    return sum(entry["status"] == 200 for entry in journal)
+
+
+def compare(slots):
+    """What is found by trying beside a fixed number that is more than enough, as a line."""
+    with ThreadPoolExecutor(2) as pair:
+        jobs = [pair.submit(throughput, slots, args) for args in ([], ["--concurrency", "256"])]
+        found, fixed = [job.result() for job in jobs]
+    return f"server of {slots} slots: {found} answers with what is found, {fixed} with 256 at once ({found / fixed:.1%})"
+
+
+with ThreadPoolExecutor(2) as pool:
+    for line in pool.map(compare, (4, 64)):
         print(line, flush=True)

@@ -28,9 +28,11 @@ const SMALL_BURST: u64 = 120;
 /// in bursts of a minute's worth, it would be 97.3 %.
 const LARGE_BURST: u64 = 10;
 
-/// Where a second holds but one request, they keep this much of the interval between them. At 60 a
+/// Where a second holds but one request, they are a little slower than the limit, in per cent: at 60 a
 /// minute 20 ms are for the differences between their ways.
 const SLOWER_PERCENT: u64 = 102;
+/// Each that is refused all the same makes those after it slower by one per cent, up to this.
+const SLOWEST_PERCENT: u64 = 106;
 
 const MINUTE_NANOS: u64 = 60_000_000_000;
 
@@ -43,6 +45,8 @@ pub(super) struct Pace {
     largest: u64,
     /// Whether no burst is larger than the small one.
     smooth: bool,
+    /// How long requests take that a second holds but one of, in per cent of the interval.
+    slower_percent: u64,
     rate: Option<Rate>,
 }
 
@@ -62,7 +66,14 @@ impl Pace {
     /// be earned.
     pub(super) fn new(epoch: Instant, limit: Option<u64>) -> Self {
         let arrival = ArrivalTime::default();
-        let mut pace = Self { epoch, arrival, largest: 1, smooth: false, rate: None };
+        let mut pace = Self {
+            epoch,
+            arrival,
+            largest: 1,
+            smooth: false,
+            slower_percent: SLOWER_PERCENT,
+            rate: None,
+        };
         pace.rate = limit.and_then(|limit| pace.rate_of(limit));
         if let Some(rate) = &pace.rate {
             let earned = u64::from(rate.burst.get()) - small_burst(rate.limit);
@@ -71,12 +82,14 @@ impl Pace {
         pace
     }
 
-    /// Gives large bursts up: the server counts seconds rather than minutes.
+    /// Gives large bursts up: the server counts seconds rather than minutes. When it refuses again,
+    /// requests are kept further apart where a second holds but one.
     pub(super) fn be_smooth(&mut self, now: Instant) {
-        if !self.smooth {
-            self.smooth = true;
-            self.set_limit(now, self.rate.as_ref().map(|rate| rate.limit));
+        if self.smooth {
+            self.slower_percent = (self.slower_percent + 1).min(SLOWEST_PERCENT);
         }
+        self.smooth = true;
+        self.set_limit(now, self.rate.as_ref().map(|rate| rate.limit));
     }
 
     /// Passes `cells` at once, or gives the instant at which they could.
@@ -178,11 +191,10 @@ impl Pace {
     }
 
     /// Whether a server that counts seconds could take two requests for too many that only travelled
-    /// at different speeds.
+    /// at different speeds. Of very few the window keeps as much apart.
     fn is_close(&self, limit: u64) -> bool {
-        // Of even fewer the window keeps as much apart.
-        let few_requests = self.largest == 1 && (20..120).contains(&limit);
-        self.smooth || few_requests
+        let holds_one = limit < self.largest.saturating_mul(120);
+        holds_one && limit >= 20 && (self.smooth || self.largest == 1)
     }
 
     fn nanos(&self, instant: Instant) -> u64 {

@@ -116,3 +116,41 @@ fn what_cannot_be_meant_is_refused() {
     let elsewhere = "[[endpoints]]\nbase_url = \"https://api.example.com/v1\"\n";
     refused(elsewhere, "name the environment variable that holds the key");
 }
+
+/// What a run has kept of what it found out.
+fn found(place: &Place) -> String {
+    let run = instructmill::store::RunDir::new(place.path("run"));
+    run.read().unwrap().meta("found").unwrap().unwrap_or_default()
+}
+
+#[test]
+fn what_was_found_out_is_kept_for_the_next_session() {
+    let limited =
+        SimulatorSettings { rpm: Some(600), smooth: true, hides_limits: true, ..settings() };
+    let (place, server) = (Place::new(), Server::start(limited));
+    let args = ["--budget", "5", "--target", "4000", "--max-requests", "50"];
+    place.generate(&server, &args).assert_code(0);
+    assert!(server.bill().refused > 0);
+    assert!(found(&place).contains("\"requests_per_minute\":"), "{}", found(&place));
+}
+
+#[test]
+fn a_server_of_one_s_own_is_asked_for_as_much_as_it_does_at_once() {
+    let slow = SimulatorSettings { slots: Some(4), latency_ms: 10, ..settings() };
+    let (place, server) = (Place::new(), Server::start(slow));
+    let args = ["--provider", "vllm", "--budget", "5", "--target", "1500"];
+    let ended = place.generate(&server, &args);
+    ended.assert_code(0).assert_says("up to 256 at once");
+    let most = server.bill().max_in_flight;
+    assert!((4..=64).contains(&most), "{most}");
+    let kept: Value = serde_json::from_str(&found(&place)).unwrap();
+    let site = &kept[format!("m at {}", server.base_url())];
+    assert!(site["concurrency"].as_u64().is_some_and(|places| places <= 64), "{kept}");
+    // Limits, or a number of one's own, say that nothing is to be found.
+    for fixed in [["--rpm", "6000"], ["--concurrency", "3"]] {
+        let (place, server) = (Place::new(), Server::start(settings()));
+        let args = ["--provider", "vllm", "--budget", "5", "--target", "20"];
+        let ended = place.generate(&server, &[&args[..], &fixed].concat());
+        assert!(!ended.assert_code(0).talk().contains("up to"), "{}", ended.talk());
+    }
+}
