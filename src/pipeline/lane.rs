@@ -79,8 +79,13 @@ impl Lane {
     }
 
     /// Whether the model is to be had in several places.
-    pub(super) fn has_choice(&self) -> bool {
+    pub(super) fn is_spread(&self) -> bool {
         self.sites.len() > 1
+    }
+
+    /// Whether another site could take what one cannot.
+    pub(super) fn has_choice(&self) -> bool {
+        *self.usable.lock().unwrap_or_else(PoisonError::into_inner) > 1
     }
 
     /// Waits until one request of `tokens` tokens may be sent somewhere: at the site with room that

@@ -12,7 +12,9 @@ use crate::chat::TokenUsage;
 use crate::limit::{Announced, Learnt, Limiter, Limits, Permit, Place, Places};
 use crate::provider::{Counted, HttpClient, ResponseHeaders};
 
-/// So many waves of failed connections, each after a longer pause, and a site counts as gone.
+/// Failures in a row that are the requests' own affair.
+const TOLERATED_FAILURES: u32 = 3;
+/// So many waves of failures, each after a longer pause, and a site counts as gone.
 const UNREACHABLE_WAVES: u32 = 4;
 /// The pause after the first of them.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -47,6 +49,8 @@ pub(super) struct Site {
     proven: AtomicBool,
     last_success: Mutex<Instant>,
     pause_step: AtomicU32,
+    /// Attempts since the last success that failed for reasons that may pass.
+    failures: AtomicU32,
     /// Whether it is asked no more.
     set_aside: AtomicBool,
 }
@@ -72,6 +76,7 @@ impl Site {
             proven: AtomicBool::new(false),
             last_success: Mutex::new(Instant::now()),
             pause_step: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
             set_aside: AtomicBool::new(false),
         }
     }
@@ -132,6 +137,7 @@ impl Site {
     pub(super) fn note_success(&self) {
         *lock(&self.last_success) = Instant::now();
         self.pause_step.store(0, Ordering::Relaxed);
+        self.failures.store(0, Ordering::Relaxed);
     }
 
     /// How long nothing has succeeded, if that is longer than `limit`.
@@ -147,7 +153,12 @@ impl Site {
         if paused { step.load(Ordering::Relaxed) } else { step.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// No connection was made. The site rests, so that others are asked meanwhile; false when it has
+    /// An attempt failed for a reason that may pass. Whether so many have in a row that it seems not to.
+    pub(super) fn keeps_failing(&self) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed) >= TOLERATED_FAILURES
+    }
+
+    /// It does not work now. The site rests, so that others are asked meanwhile; false when it has
     /// rested often enough.
     pub(super) fn rest(&self) -> bool {
         let step = self.next_pause_step();

@@ -90,6 +90,24 @@ fn an_endpoint_that_cannot_be_reached_does_not_end_the_run() {
 }
 
 #[test]
+fn an_endpoint_that_does_nothing_but_fail_is_not_asked_the_most() {
+    for faults in ["500:1", "drop:1"] {
+        let bad = SimulatorSettings { faults: faults.parse().unwrap(), ..settings() };
+        let (place, good, bad) = (Place::new(), with_key(), Server::start(bad));
+        let both = endpoint(&bad.base_url(), "KEY_ONE", "weight = 100")
+            + &endpoint(&good.base_url(), "KEY_ONE", "");
+        generate(&place, &both, &["--target", "200", "--concurrency", "4"]).assert_code(0);
+        let status = place.status();
+        assert_eq!(status["accepted"], 200, "{faults}");
+        assert!(bad.bill().requests < good.bill().requests, "{faults}: {:?}", bad.bill());
+        let page = place.run(&["report", "--run", "run", "--output", "page.html"]);
+        page.assert_code(0);
+        let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+        assert!(page.contains("By endpoint") && page.contains(&good.base_url()));
+    }
+}
+
+#[test]
 fn when_all_endpoints_are_gone_the_run_fails() {
     let (place, one, other) = (Place::new(), with_key(), with_key());
     let both =

@@ -151,7 +151,7 @@ async fn attempt(
     let site = Arc::clone(pass.site());
     job.reservation().mark_sent();
     // Said only where there is a choice.
-    let endpoint = job.lane().has_choice().then(|| site.name.clone());
+    let endpoint = job.lane().is_spread().then(|| site.name.clone());
     let attempt = NewAttempt { endpoint, ..job.new_attempt(attempt_id) };
     if let Err(error) = shared.journal.begin(attempt).await {
         // Not durable, so it must not leave.

@@ -43,7 +43,11 @@ pub(super) fn refused(
             if pause > LONGEST_PAUSE {
                 return Next::Done(Report::GaveUp(failure(error)));
             }
-            Next::Retry { pause: pause.max(backoff(rng, failures)), failure: failure(error) }
+            let retry = Next::Retry {
+                pause: pause.max(backoff(rng, failures)),
+                failure: failure(error.clone()),
+            };
+            may_be_its_own(job.lane(), pass.site(), failure(error), retry)
         }
         Refusal::BadRequest if job.learn(&error) => Next::Again,
         Refusal::BadRequest | Refusal::TooLarge | Refusal::Other if pass.site().is_proven() => {
@@ -96,11 +100,18 @@ pub(super) fn not_sent(
     if certificate && !site.is_proven() {
         return Next::Elsewhere(failure);
     }
-    if lane.has_choice() {
-        // The request is not to blame, and others may take it.
-        return if site.rest() { Next::Again } else { Next::Elsewhere(failure) };
+    let retry = Next::Retry { pause: backoff(rng, failures), failure: failure.clone() };
+    may_be_its_own(lane, site, failure, retry)
+}
+
+/// A failure that may pass. Where others could take the request and this site does nothing but fail,
+/// it rests, and in the end it is set aside: it would be asked the most, since it is the first to
+/// have room again.
+fn may_be_its_own(lane: &Lane, site: &Site, failure: RunError, otherwise: Next) -> Next {
+    if !site.keeps_failing() || !lane.has_choice() {
+        return otherwise;
     }
-    Next::Retry { pause: backoff(rng, failures), failure }
+    if site.rest() { Next::Again } else { Next::Elsewhere(failure) }
 }
 
 /// The attempt may be billed, so another one needs money of its own.
@@ -125,7 +136,8 @@ pub(super) fn unknown(
     if !reserve_again(shared, job, worst_case) {
         return Next::Done(Report::OutOfBudget);
     }
-    Next::Retry { pause: backoff(rng, failures), failure }
+    let retry = Next::Retry { pause: backoff(rng, failures), failure: failure.clone() };
+    may_be_its_own(job.lane(), site, failure, retry)
 }
 
 /// Sets money aside for another attempt; false when the budget does not hold it.

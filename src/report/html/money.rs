@@ -31,9 +31,26 @@ pub(super) fn write(html: &mut Html, figures: &RunFigures) {
                 let requests = count(totals.summary.requests);
                 table.row([totals.model.clone(), requests, money(totals.summary.spent)]);
                 table.write(html, "Money by model");
+                endpoints(html, &totals.summary);
             });
         });
     });
+}
+
+/// What each of several endpoints was asked.
+fn endpoints(html: &mut Html, summary: &Summary) {
+    if summary.by_endpoint.is_empty() {
+        return;
+    }
+    html.leaf("h3", &[], "By endpoint");
+    let mut table = Table::new(&["endpoint", "attempts", "429s", "refused", "tokens", "spent"]);
+    for (name, totals) in &summary.by_endpoint {
+        let spent = money(totals.spent);
+        let [attempts, limited, refused, tokens] =
+            [totals.attempts, totals.rate_limited, totals.refused, totals.tokens].map(count);
+        table.row([name.clone(), attempts, limited, refused, tokens, spent]);
+    }
+    table.write(html, "Money by endpoint");
 }
 
 fn account(html: &mut Html, figures: &RunFigures) {
