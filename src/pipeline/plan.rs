@@ -186,6 +186,7 @@ impl PhasePlan {
             requests.saturating_mul(each.output_tokens),
         );
         let input_cost = api.price.input.saturating_mul(prompt_tokens);
+        let by_tokens = input_cost.saturating_add(api.price.output.saturating_mul(output_tokens));
         let origin = match &config.responses {
             Some(responses) if phase == Phase::Responses => &responses.price_origin,
             _ => &config.price_origin,
@@ -204,7 +205,7 @@ impl PhasePlan {
             requests,
             prompt_tokens,
             output_tokens,
-            cost: input_cost.saturating_add(api.price.output.saturating_mul(output_tokens)),
+            cost: each.cost.map_or(by_tokens, |each| each.saturating_mul(requests)),
             duration: duration(together(api.limits()), api.pace.concurrency, requests, each),
         }
     }
@@ -216,6 +217,8 @@ struct History {
     answered: u64,
     prompt_tokens: u64,
     output_tokens: u64,
+    /// What came from a cache is in it at its own price.
+    cost: Usd,
     latency_ms: u64,
 }
 
@@ -228,6 +231,7 @@ impl History {
             answered: totals.answered,
             prompt_tokens: each(totals.usage.prompt_total())?,
             output_tokens: each(totals.usage.output)?,
+            cost: Usd::from_pico(each(totals.spent.pico())?),
             latency_ms: each(totals.waited_ms)?,
         })
     }
@@ -239,6 +243,7 @@ impl History {
             output_tokens: self.output_tokens,
             max_output_tokens,
             accepted_per_thousand: accepted_per_thousand.max(1),
+            cost: Some(self.cost),
             latency_ms: Some(self.latency_ms),
         }
     }
@@ -252,6 +257,8 @@ struct PerRequest {
     max_output_tokens: u64,
     /// Accepted tasks from a thousand requests.
     accepted_per_thousand: u64,
+    /// What it costs, where one has shown it.
+    cost: Option<Usd>,
     /// How long an answer takes, where one has shown it.
     latency_ms: Option<u64>,
 }
@@ -270,6 +277,7 @@ fn per_request(config: &RunConfig, judge: &Judge, so_far: &Summary) -> PerReques
         output_tokens: (tasks * task_tokens).min(max_output_tokens),
         max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_PERCENT,
+        cost: None,
         latency_ms: None,
     }
 }
@@ -290,6 +298,7 @@ fn two_phases(
         output_tokens: (asked * (seed.question + FIELD_TOKENS)).min(max_output_tokens),
         max_output_tokens,
         accepted_per_thousand: asked * 10 * EXPECTED_PERCENT,
+        cost: None,
         latency_ms: None,
     };
     let tasks = u64::from(responses.tasks_per_request);
@@ -301,6 +310,7 @@ fn two_phases(
         output_tokens: tasks * seed.output.min(max_output_tokens),
         max_output_tokens: tasks * max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_OUTPUTS_PERCENT,
+        cost: None,
         latency_ms: None,
     };
     let (instructions, answer) = by_history(so_far, tasks, instructions, answer);
