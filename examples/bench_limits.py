@@ -38,7 +38,7 @@ def limit_between(limits, start, end):
 
 
 def run(server_args, client_args, seconds):
-    """The simulator's journal and bill after a run of so many seconds."""
+    """The simulator's journal after a run of so many seconds, and the answers that had come by then."""
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
             [BINARY, "simulate", "--port", "0", *server_args],
@@ -59,6 +59,8 @@ def run(server_args, client_args, seconds):
             stderr=subprocess.DEVNULL,
         )
         time.sleep(seconds)
+        status = [BINARY, "status", "--json", "--run", folder + "/run"]
+        answers = json.loads(subprocess.check_output(status))["responses"]
         client.terminate()
         client.wait()
         root = address.rsplit("/v1", 1)[0]
@@ -66,14 +68,14 @@ def run(server_args, client_args, seconds):
             journal = json.load(reply)
         server.terminate()
         server.wait()
-        return journal
+        return journal, answers
 
 
 def measure(case):
     """The used share of requests or tokens, and the refusals, as a line."""
     name, server_args, client_args, counts, limits = case
     client_args = ["--concurrency", "64", "--tpm-counts-max-tokens", "true", *client_args]
-    journal = run(["--latency-ms", "1000", *server_args], client_args, SECONDS)
+    journal, _ = run(["--latency-ms", "1000", *server_args], client_args, SECONDS)
     # A limit that nobody told has to be found first.
     since = 60 if len(limits) > 1 else 0
     end = max(entry["at_ms"] for entry in journal) / 1000
@@ -106,8 +108,7 @@ with ThreadPoolExecutor(len(CASES)) as pool:
 
 def throughput(slots, client_args):
     """Answers within three minutes from a server that serves so many at once."""
-    journal = run(["--slots", str(slots), "--latency-ms", "1000"], client_args, min(SECONDS, 180))
-    return sum(entry["status"] == 200 for entry in journal)
+    return run(["--slots", str(slots), "--latency-ms", "1000"], client_args, min(SECONDS, 180))[1]
 
 
 def compare(slots):
