@@ -25,13 +25,14 @@
 //! main -> cli -> { pipeline viewer } -> config
 //!   -> { pool template ledger limit provider store filter novelty benchmark dataset
 //!        export report simulator }
-//!   -> { task chat usd event summary embedding }
+//!   -> { task chat usd event summary embedding clock }
 //! ```
 //!
 //! Left may import anything to its right; siblings inside the first braces do not import each other.
 //! `tests/layers.rs` holds the code to this table.
 
 pub mod chat;
+pub mod clock;
 pub mod embedding;
 pub mod event;
 pub mod summary;

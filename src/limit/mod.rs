@@ -141,6 +141,7 @@ impl Limiter {
             };
             // `Notify` keeps a call that comes between the look at the state and the wait.
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(until) => {}
                 () = self.shared.changed.notified() => {}
             }

@@ -1,11 +1,13 @@
 //! Where requests go: an API, or the simulator in this process.
 
+use std::sync::Arc;
+
 use super::failure::RunError;
 use super::lane::{Lane, LaneSettings};
 use crate::config::{Api, EmbeddingConfig, Pace, RunConfig, Source};
 use crate::event::Phase;
 use crate::ledger::Price;
-use crate::provider::{HttpClient, HttpSettings, Provider, Quirks};
+use crate::provider::{HttpClient, HttpSettings, Provider, Quirks, Transport};
 use crate::simulator::{Simulator, SimulatorSettings};
 use crate::usd::Usd;
 
@@ -18,6 +20,8 @@ pub(super) struct Endpoint {
     provider: &'static dyn Provider,
     base_url: String,
     simulator: Option<Simulator>,
+    /// Carries requests in place of sockets.
+    transport: Option<Arc<dyn Transport>>,
 }
 
 impl Endpoint {
@@ -25,12 +29,13 @@ impl Endpoint {
         config: &RunConfig,
         phase: Phase,
         next_request: u64,
+        transport: Option<Arc<dyn Transport>>,
     ) -> Result<Self, RunError> {
         let api = config.api(phase);
         let provider = codec(config, phase);
         match api.source {
             Source::Api { base_url, .. } => {
-                Ok(Self { provider, base_url: base_url.clone(), simulator: None })
+                Ok(Self { provider, base_url: base_url.clone(), simulator: None, transport })
             }
             Source::Simulated { latency_ms, faults } => {
                 let failed = |error: String| RunError::Simulator(error);
@@ -50,7 +55,8 @@ impl Endpoint {
                 let simulator = Simulator::start(settings, anywhere)
                     .await
                     .map_err(|error| failed(error.to_string()))?;
-                Ok(Self { provider, base_url: simulator.base_url(), simulator: Some(simulator) })
+                let base_url = simulator.base_url();
+                Ok(Self { provider, base_url, simulator: Some(simulator), transport })
             }
         }
     }
@@ -61,7 +67,7 @@ impl Endpoint {
             Source::Api { api_key, .. } => api_key.clone(),
             Source::Simulated { .. } => None,
         };
-        let client = HttpClient::new(HttpSettings {
+        let settings = HttpSettings {
             base_url: self.base_url.clone(),
             access: self.provider.access(),
             api_version: api.version.map(str::to_owned),
@@ -71,7 +77,8 @@ impl Endpoint {
             total_timeout: api.pace.request_timeout,
             max_body_bytes: MAX_BODY_BYTES,
             concurrency: api.pace.concurrency,
-        })?;
+        };
+        let client = HttpClient::over(settings, self.transport.clone())?;
         let settings = LaneSettings {
             provider: self.provider,
             base_url: self.base_url.clone(),
@@ -91,7 +98,7 @@ impl Endpoint {
         pace: &Pace,
     ) -> Result<Lane, RunError> {
         let base_url = embedding.base_url.clone().unwrap_or_else(|| self.base_url.clone());
-        let client = HttpClient::new(HttpSettings {
+        let settings = HttpSettings {
             base_url: base_url.clone(),
             access: crate::provider::OpenAi.access(),
             api_version: None,
@@ -101,7 +108,8 @@ impl Endpoint {
             total_timeout: pace.request_timeout,
             max_body_bytes: MAX_BODY_BYTES,
             concurrency: 1,
-        })?;
+        };
+        let client = HttpClient::over(settings, self.transport.clone())?;
         let settings = LaneSettings {
             // Nearly every server of embeddings speaks OpenAI's dialect.
             provider: &crate::provider::OpenAi,

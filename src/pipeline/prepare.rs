@@ -21,6 +21,7 @@ use crate::config::{
 };
 use crate::event::Phase;
 use crate::ledger::Ledger;
+use crate::provider::Transport;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
 
@@ -47,6 +48,7 @@ pub struct Prepared {
     judge: Judge,
     summary: Summary,
     run_id: String,
+    transport: Option<Arc<dyn Transport>>,
 }
 
 /// What opening a run can refuse.
@@ -100,7 +102,13 @@ impl Prepared {
         let judge = judge_of_run(&config, &run, &summary)?;
         check_limit(&config, &judge)?;
         let run_id = run_id(&run).await?;
-        Ok(Self { config, run, ledger, judge, summary, run_id })
+        Ok(Self { config, run, ledger, judge, summary, run_id, transport: None })
+    }
+
+    /// Sends requests over a transport of the caller's in place of sockets.
+    #[must_use]
+    pub fn over(self, transport: Arc<dyn Transport>) -> Self {
+        Self { transport: Some(transport), ..self }
     }
 
     /// What lies ahead, for a person to agree to.
@@ -131,9 +139,9 @@ impl Prepared {
         progress: watch::Sender<Snapshot>,
         shutdown: watch::Receiver<Shutdown>,
     ) -> Result<Outcome, RunError> {
-        let Self { config, run, ledger, judge, summary, run_id } = self;
+        let Self { config, run, ledger, judge, summary, run_id, transport } = self;
         let next_request = run.reader.next_request_index()?;
-        let (endpoints, lanes) = lanes(&config, &run, next_request).await?;
+        let (endpoints, lanes) = lanes(&config, &run, next_request, transport).await?;
         let (stop_signal, stopping) = watch::channel(false);
         let shared = Arc::new(Shared {
             template: config.request.template,
@@ -198,9 +206,11 @@ async fn lanes(
     config: &RunConfig,
     run: &OpenRun,
     next_request: u64,
+    transport: Option<Arc<dyn Transport>>,
 ) -> Result<(Vec<Endpoint>, Lanes), RunError> {
     let first_phase = config.first_phase();
-    let endpoint = Endpoint::start(config, first_phase, next_request).await?;
+    let over = transport.clone();
+    let endpoint = Endpoint::start(config, first_phase, next_request, over).await?;
     let first = Arc::new(endpoint.lane(config.api(first_phase))?);
     let embedder = match &config.embedding {
         Some(embedding) => {
@@ -212,8 +222,9 @@ async fn lanes(
     let mut endpoints = vec![endpoint];
     let mut outputs = Arc::clone(&first);
     if config.responses.as_ref().is_some_and(|responses| !responses.same_lane) {
-        let endpoint = Endpoint::start(config, Phase::Responses, next_request).await?;
-        outputs = Arc::new(endpoint.lane(config.api(Phase::Responses))?);
+        let phase = Phase::Responses;
+        let endpoint = Endpoint::start(config, phase, next_request, transport).await?;
+        outputs = Arc::new(endpoint.lane(config.api(phase))?);
         endpoints.push(endpoint);
     }
     Ok((endpoints, Lanes { first, outputs, embedder }))

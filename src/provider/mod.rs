@@ -32,6 +32,7 @@ mod presets;
 mod quirks;
 mod refusal;
 mod reply;
+mod transport;
 mod wire;
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ pub use azure::Azure;
 pub use base_url::{BaseUrlError, check_base_url, is_loopback};
 pub use embeddings::{Embeddings, EmbeddingsError, EmbeddingsReply, MOST_BYTES, MOST_TEXTS};
 pub use error::ApiError;
-pub use failure::FailureKind;
+pub use failure::{Failure, FailureKind};
 pub use gemini::Gemini;
 pub use headers::{MAX_WAIT, ResponseHeaders, Standing};
 pub use http::{HttpClient, HttpError, HttpSettings};
@@ -59,6 +60,7 @@ pub use outcome::Outcome;
 pub use presets::Preset;
 pub use quirks::Quirks;
 pub use refusal::{Refusal, classify};
+pub use transport::{Delivery, Transport};
 
 use crate::chat::{Completion, CompletionRequest, ModelTraits, ReasoningEffort};
 

@@ -10,6 +10,7 @@ mod bill;
 mod desk;
 mod embeddings;
 mod faults;
+mod in_process;
 mod limits;
 mod line;
 mod random;
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 
 pub use bill::Bill;
 pub use faults::{FAULTS, Faults, FaultsError};
+pub use in_process::InProcess;
 pub use settings::SimulatorSettings;
 
 use line::{Cutter, Lines};

@@ -39,6 +39,10 @@ impl Server {
         self.desk.bill()
     }
 
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     pub(super) fn router(&self) -> Router {
         Router::new()
             .route("/v1/chat/completions", completion(&Chat))

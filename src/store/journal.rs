@@ -6,8 +6,10 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::embeddings::EmbeddingBatch;
+use super::memory::Disk;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::writer::{Ack, Command, Place, Writer};
 use super::{RunReader, StoreError};
@@ -23,17 +25,29 @@ pub struct Journal {
     /// Why the writer thread ended before its time.
     failure: Arc<OnceLock<StoreError>>,
     next_attempt: Arc<AtomicU64>,
+    /// Set for a run in memory.
+    disk: Option<Arc<dyn Disk>>,
 }
 
-/// The writer thread, to be waited for after the last command.
+/// The writer thread, to be waited for after the last command. For a run in memory it is a task.
 #[derive(Debug)]
-pub struct WriterThread(JoinHandle<()>);
+pub struct WriterThread(Writing);
+
+#[derive(Debug)]
+enum Writing {
+    Thread(JoinHandle<()>),
+    /// Ends when it is dropped.
+    Task(JoinSet<()>),
+}
 
 impl WriterThread {
     /// Waits until everything is written and the database is closed.
     pub fn join(self) {
-        // A panic there has already failed every caller through its dropped answer.
-        drop(self.0.join());
+        match self.0 {
+            // A panic there has already failed every caller through its dropped answer.
+            Writing::Thread(thread) => drop(thread.join()),
+            Writing::Task(task) => drop(task),
+        }
     }
 }
 
@@ -46,19 +60,26 @@ impl Journal {
     ) -> Result<(Self, WriterThread), StoreError> {
         let next_attempt = reader.next_attempt_id()?;
         let last_seq = reader.last_seq()?;
-        let database = place.database.clone();
+        let (database, disk) = (place.database.clone(), place.disk.clone());
         let writer = Writer::new(connection, place, session, last_seq)
             .map_err(|error| StoreError::io(&database, &error))?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         let told = Arc::clone(&failure);
-        let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || writer.run(queue, &told))
-            .map_err(|error| StoreError::io(&database, &error))?;
+        let writing = if let Some(disk) = disk.clone() {
+            let mut task = JoinSet::new();
+            task.spawn(writer.run_as_task(queue, told, disk));
+            Writing::Task(task)
+        } else {
+            let thread = std::thread::Builder::new()
+                .name("journal".to_owned())
+                .spawn(move || writer.run(queue, &told))
+                .map_err(|error| StoreError::io(&database, &error))?;
+            Writing::Thread(thread)
+        };
         let next_attempt = Arc::new(AtomicU64::new(next_attempt));
-        let journal = Self { commands, failure, next_attempt };
-        Ok((journal, WriterThread(thread)))
+        let journal = Self { commands, failure, next_attempt, disk };
+        Ok((journal, WriterThread(writing)))
     }
 
     /// A number for a new attempt, unique within the run.
@@ -144,6 +165,9 @@ impl Journal {
     }
 
     async fn tell(&self, command: Command) -> Result<(), StoreError> {
+        if let Some(disk) = &self.disk {
+            tokio::time::sleep(disk.hand_over()).await;
+        }
         self.commands.send(command).await.map_err(|_closed| self.closed())
     }
 

@@ -19,6 +19,7 @@ mod error;
 mod figures;
 mod journal;
 mod marks;
+mod memory;
 mod reader;
 mod records;
 mod row;
@@ -38,6 +39,7 @@ pub use error::StoreError;
 pub use figures::{AttemptRow, CandidateRow, SessionSpan};
 pub use journal::{Journal, WriterThread};
 pub use marks::Marks;
+pub use memory::{Disk, Memory, WriteFault};
 pub use reader::RunReader;
 pub use records::{
     AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
@@ -48,7 +50,4 @@ pub use run_dir::{OpenRun, RunDir, RunLock};
 pub use schema::FORMAT_VERSION;
 pub use search::{RowFilter, SearchIndex, Wanted};
 
-/// Now, in milliseconds since the Unix epoch.
-pub fn unix_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
+pub use crate::clock::unix_ms;

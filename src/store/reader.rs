@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
 use super::records::{JudgedUpTo, LateAnswer, StoredResponse};
@@ -28,12 +28,10 @@ pub struct RunReader {
 impl RunReader {
     pub(super) fn open(dir: &RunDir) -> Result<Self, StoreError> {
         let database = dir.database();
-        if !database.exists() {
+        if !dir.exists() {
             return Err(StoreError::Missing { path: dir.path().to_owned() });
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&database, flags)
-            .map_err(|error| StoreError::sqlite(&database, &error))?;
+        let connection = dir.connect_to_read()?;
         let reader = Self { connection, dir: dir.clone(), database };
         reader.attempt(|connection| connection.busy_timeout(std::time::Duration::from_secs(10)))?;
         // A run may come from somebody else: functions in its schema are not called.

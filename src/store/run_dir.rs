@@ -2,10 +2,12 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::journal::{Journal, WriterThread};
+use super::memory::Memory;
 use super::schema::{self, FORMAT_VERSION};
 use super::watched::Watched;
 use super::writer::Place;
@@ -22,6 +24,8 @@ const LOCK_TRIES: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
     path: PathBuf,
+    /// Where it is instead, in a simulation.
+    memory: Option<Memory>,
 }
 
 /// A run opened for work: locked, checked, with its journal.
@@ -42,12 +46,17 @@ pub struct OpenRun {
 
 /// The lock of a run directory, released on drop and by the system when the process dies.
 #[derive(Debug)]
-pub struct RunLock(#[expect(dead_code, reason = "holds the lock by being open")] File);
+pub struct RunLock(#[expect(dead_code, reason = "holds the lock by being open")] Option<File>);
 
 impl RunDir {
     /// Names a directory; nothing is read or made.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), memory: None }
+    }
+
+    /// A run in memory in place of a directory: nothing is locked, watched or set aside.
+    pub fn in_memory(memory: Memory) -> Self {
+        Self { path: memory.uri().into(), memory: Some(memory) }
     }
 
     /// The directory itself.
@@ -57,7 +66,7 @@ impl RunDir {
 
     /// The journal's file.
     pub fn database(&self) -> PathBuf {
-        self.path.join("run.db")
+        if self.memory.is_some() { self.path.clone() } else { self.path.join("run.db") }
     }
 
     /// The totals' file.
@@ -67,7 +76,12 @@ impl RunDir {
 
     /// Whether there is a run here.
     pub fn exists(&self) -> bool {
-        self.database().exists()
+        match &self.memory {
+            Some(memory) => {
+                memory.connect().and_then(|run| schema::version_of(&run)).is_ok_and(|v| v.is_some())
+            }
+            None => self.database().exists(),
+        }
     }
 
     /// Whether a process is working on the run now.
@@ -90,8 +104,10 @@ impl RunDir {
     /// [`StoreError`]: a foreign directory, another process at work, a newer format, a damaged
     /// journal, a file system that refuses.
     pub fn open(&self) -> Result<OpenRun, StoreError> {
-        self.prepare_directory()?;
-        let lock = self.lock()?;
+        let lock = match self.memory {
+            Some(_) => None,
+            None => Some(self.take()?),
+        };
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
         let mut connection = self.connect()?;
@@ -101,17 +117,32 @@ impl RunDir {
             self.check_integrity(&connection)?;
         }
         let late = recover(&mut connection).map_err(sqlite)?;
-        let ballast = self.path.join("ballast");
-        set_aside(&ballast)?;
+        let place = self.place()?;
         let session = start_session(&connection).map_err(sqlite)?;
         let reader = RunReader::open(self)?;
-        let names = ["run.db", "run.db-wal", "run.lock"];
-        let watched = Watched::new(names.map(|name| self.path.join(name)))
-            .map_err(|error| StoreError::io(&self.path, &error))?;
-        let place = Place { database, ballast, watched };
         let (journal, writer) = Journal::start(connection, place, session, &reader)?;
         let recovered = crashed || late > 0;
         Ok(OpenRun { journal, writer, reader, recovered, lock: RunLock(lock) })
+    }
+
+    /// The directory, for this process alone.
+    fn take(&self) -> Result<File, StoreError> {
+        self.prepare_directory()?;
+        self.lock()
+    }
+
+    /// What the writer needs of the files, with the ballast set aside.
+    fn place(&self) -> Result<Place, StoreError> {
+        let (database, ballast) = (self.database(), self.path.join("ballast"));
+        if let Some(memory) = &self.memory {
+            let disk = Some(Arc::clone(memory.disk()));
+            return Ok(Place { database, ballast, watched: Watched::default(), disk });
+        }
+        set_aside(&ballast)?;
+        let names = ["run.db", "run.db-wal", "run.lock"];
+        let watched = Watched::new(names.map(|name| self.path.join(name)))
+            .map_err(|error| StoreError::io(&self.path, &error))?;
+        Ok(Place { database, ballast, watched, disk: None })
     }
 
     fn prepare_directory(&self) -> Result<(), StoreError> {
@@ -158,6 +189,9 @@ impl RunDir {
     fn connect(&self) -> Result<Connection, StoreError> {
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
+        if let Some(memory) = &self.memory {
+            return memory.connect().map_err(sqlite);
+        }
         // Its write-ahead log takes over the permissions.
         private_file(&database).map_err(|error| StoreError::io(&database, &error))?;
         let connection = Connection::open_with_flags(
@@ -169,6 +203,17 @@ impl RunDir {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
         Ok(connection)
+    }
+
+    /// A connection that reads.
+    pub(super) fn connect_to_read(&self) -> Result<Connection, StoreError> {
+        let database = self.database();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = match &self.memory {
+            Some(memory) => memory.connect(),
+            None => Connection::open_with_flags(&database, flags),
+        };
+        opened.map_err(|error| StoreError::sqlite(&database, &error))
     }
 
     fn ensure_tables(&self, connection: &mut Connection) -> Result<(), StoreError> {

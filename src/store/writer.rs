@@ -2,14 +2,16 @@
 //! only then answers. One commit carries as many commands as have come since the last, and those
 //! that a short wait brings.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::embeddings::{self, EmbeddingBatch};
+use super::memory::Disk;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
@@ -48,6 +50,18 @@ pub(super) struct Place {
     pub(super) ballast: PathBuf,
     /// Files without which a commit would be lost.
     pub(super) watched: Watched,
+    /// What becomes of the writes of a run in memory.
+    pub(super) disk: Option<Arc<dyn Disk>>,
+}
+
+impl Place {
+    fn give_up_ballast(&self) -> Result<(), StoreError> {
+        if let Some(disk) = &self.disk {
+            disk.give_up_ballast();
+            return Ok(());
+        }
+        std::fs::remove_file(&self.ballast).map_err(|error| StoreError::io(&self.ballast, &error))
+    }
 }
 
 pub(super) struct Writer {
@@ -87,19 +101,46 @@ impl Writer {
                 std::thread::sleep(GATHER);
                 drain(&mut queue, &mut group);
             }
-            let closing = group.iter().any(|command| matches!(command, Command::Close(..)));
-            if let Err(error) = self.commit(&mut group) {
-                tracing::error!(%error, "the journal cannot be written: nothing more is sent");
-                refuse(group.drain(..), &error);
-                drop(failure.set(error));
+            if self.write(&mut group, failure).is_break() {
                 // Dropping the queue fails everybody who still waits or asks later.
                 return;
             }
-            group.clear();
-            if closing {
+        }
+    }
+
+    /// As [`Self::run`], for a run in memory: without a thread, in tokio's time.
+    pub(super) async fn run_as_task(
+        mut self,
+        mut queue: mpsc::Receiver<Command>,
+        failure: Arc<OnceLock<StoreError>>,
+        disk: Arc<dyn Disk>,
+    ) {
+        let mut group = Vec::new();
+        while let Some(first) = queue.recv().await {
+            group.push(first);
+            tokio::time::sleep(disk.gather()).await;
+            drain(&mut queue, &mut group);
+            if self.write(&mut group, &failure).is_break() {
                 return;
             }
         }
+    }
+
+    /// Commits a group and answers it. Breaks when the journal is closed, or cannot be written.
+    fn write(
+        &mut self,
+        group: &mut Vec<Command>,
+        failure: &OnceLock<StoreError>,
+    ) -> ControlFlow<()> {
+        let closing = group.iter().any(|command| matches!(command, Command::Close(..)));
+        if let Err(error) = self.commit(group) {
+            tracing::error!(%error, "the journal cannot be written: nothing more is sent");
+            refuse(group.drain(..), &error);
+            drop(failure.set(error));
+            return ControlFlow::Break(());
+        }
+        group.clear();
+        if closing { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Applies a group in one transaction; a full disk gets one more chance with the ballast gone.
@@ -119,8 +160,7 @@ impl Writer {
                     "the disk is full: giving up the ballast to store what is under way"
                 );
                 let full = StoreError::sqlite(&self.place.database, &error);
-                std::fs::remove_file(&self.place.ballast)
-                    .map_err(|error| StoreError::io(&self.place.ballast, &error))?;
+                self.place.give_up_ballast()?;
                 self.refuse_new = Some(full);
                 self.commit(group)
             }
@@ -169,7 +209,13 @@ impl Writer {
         transaction
             .prepare_cached("UPDATE sessions SET seen_at_ms = ?2 WHERE id = ?1")?
             .execute(params![self.session, unix_ms()])?;
+        if let Some(disk) = &self.place.disk {
+            disk.commit()?;
+        }
         transaction.commit()?;
+        if let Some(disk) = &self.place.disk {
+            disk.committed();
+        }
         if closing {
             // Only tidiness: the log is just as durable where it is.
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";

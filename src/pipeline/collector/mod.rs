@@ -204,8 +204,9 @@ impl Collector {
             if self.in_flight == 0 && self.stop.is_some() {
                 break;
             }
+            // In this order, so that the same world brings about the same run.
             tokio::select! {
-                Some(ended) = self.reports.1.recv() => self.handle(ended).await,
+                biased;
                 level = next_level(&mut shutdown) => {
                     if level != Shutdown::No {
                         self.stop_with(Stop::by_design(StopReason::Interrupted));
@@ -216,6 +217,7 @@ impl Collector {
                     }
                 }
                 _ = tick.tick() => self.publish(),
+                Some(ended) = self.reports.1.recv() => self.handle(ended).await,
             }
         }
         while self.workers.join_next().await.is_some() {}
