@@ -81,6 +81,9 @@ async fn settle(
     completion: Option<&Completion>,
 ) {
     let end = settlement(&job.lane.price, job.prompt_bound, job.max_output_tokens(), completion);
+    // The journal first: a request that takes the money which this frees comes behind it there, so
+    // that its rows never hold more than the budget.
+    shared.end(attempt_id, end.clone()).await;
     let reservation = job.reservation.take();
     match &end {
         AttemptEnd::Answered { cost, usage } => {
@@ -94,7 +97,6 @@ async fn settle(
             shared.count(|attempts| attempts.unconfirmed += 1);
         }
     }
-    shared.end(attempt_id, end).await;
 }
 
 /// What an answered attempt costs, from its decoded body and the bounds it was sent with.
