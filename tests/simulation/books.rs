@@ -93,7 +93,7 @@ impl Books {
         if money.all() > budget.pico() {
             self.world.violate(format!("{money:?} is more than the budget of {budget}"));
         }
-        let bill = self.world.server.bill().cost;
+        let bill = self.world.bill();
         if bill.pico() > money.all() {
             self.world.violate(format!("the bill of {bill} is more than {money:?}"));
         }

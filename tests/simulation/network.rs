@@ -200,7 +200,7 @@ impl Network {
             _ => {}
         }
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
-        let answering = self.world.server.answer(request.url().path(), request.headers(), body);
+        let answering = self.world.server().answer(request.url().path(), request.headers(), body);
         let patience = self.timing.read.min(self.timing.total);
         let Ok(answer) = tokio::time::timeout(patience, answering).await else {
             return Err(lost(FailureKind::Timeout, true));

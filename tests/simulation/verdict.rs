@@ -70,8 +70,7 @@ impl Checks<'_> {
     fn bill(&self) {
         let charged = self.simulation.books().charged();
         let mut billed: BTreeMap<u64, u64> = BTreeMap::new();
-        let journal = self.simulation.world.server.journal();
-        for entry in journal.as_array().into_iter().flatten() {
+        for entry in self.simulation.world.requests() {
             let key = entry["idempotency_key"].as_str().unwrap_or_default();
             let index = key.rsplit_once('-').and_then(|(_, index)| index.parse().ok());
             let cost: Usd = entry["cost_usd"].as_str().unwrap_or("0").parse().expect("an amount");

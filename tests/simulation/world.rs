@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use instructmill::simulator::InProcess;
+use instructmill::simulator::{Faults, InProcess, SimulatorSettings};
+use instructmill::usd::Usd;
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -20,7 +22,8 @@ const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
 /// The world that a run lives in.
 pub struct World {
-    pub server: InProcess,
+    /// The server, and the same one with its faults mended.
+    servers: [InProcess; 2],
     pub weather: Weather,
     /// Something ended the session from outside: a crash, or a promise that was broken.
     pub over: Notify,
@@ -87,8 +90,13 @@ pub enum Met {
 
 impl World {
     pub fn new(plan: &Plan, seed: u64) -> Arc<Self> {
+        let mended = SimulatorSettings {
+            seed: !plan.server.seed,
+            faults: Faults::default(),
+            ..plan.server.clone()
+        };
         Arc::new(Self {
-            server: InProcess::new(plan.server.clone()),
+            servers: [InProcess::new(plan.server.clone()), InProcess::new(mended)],
             weather: plan.weather.clone(),
             over: Notify::new(),
             epoch: Instant::now(),
@@ -113,6 +121,22 @@ impl World {
                 jump_ms: 0,
             }),
         })
+    }
+
+    /// The server as it is in this session.
+    pub fn server(&self) -> &InProcess {
+        &self.servers[usize::from(self.state().session.healed)]
+    }
+
+    /// What has been billed so far.
+    pub fn bill(&self) -> Usd {
+        self.servers.iter().map(|server| server.bill().cost).sum()
+    }
+
+    /// Each request that a server had, with what it is billed.
+    pub fn requests(&self) -> Vec<Value> {
+        let journals = self.servers.iter().map(InProcess::journal);
+        journals.flat_map(|journal| journal.as_array().cloned().unwrap_or_default()).collect()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

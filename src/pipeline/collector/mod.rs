@@ -194,12 +194,12 @@ impl Collector {
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        self.owe_open_tasks();
         if self.accepted() >= self.target {
             self.stop_with(Stop::by_design(StopReason::Target));
         }
         self.lay_foundation().await;
         loop {
+            self.owe_open_tasks();
             self.start_requests();
             if self.in_flight == 0 && self.stop.is_some() {
                 break;
@@ -216,7 +216,10 @@ impl Collector {
                         break;
                     }
                 }
-                _ = tick.tick() => self.publish(),
+                _ = tick.tick() => {
+                    self.clear_away();
+                    self.publish();
+                }
                 Some(ended) = self.reports.1.recv() => self.handle(ended).await,
             }
         }
@@ -259,7 +262,7 @@ impl Collector {
     async fn handle(&mut self, Ended { lane, purpose, report }: Ended) {
         self.in_flight -= 1;
         lane.leave();
-        while self.workers.try_join_next().is_some() {}
+        self.clear_away();
         if purpose.phase == Phase::Embeddings {
             return self.embedded(report).await;
         }
@@ -274,6 +277,18 @@ impl Collector {
         self.is_over(purpose.phase, purpose.tasks.len());
         let earmark = purpose.earmark.saturating_add(purpose.embeddings);
         self.shared.ledger.release_earmark(earmark);
+    }
+
+    /// Takes leave of workers that are done. One that panicked has sent no report: the collector would
+    /// wait for it for ever.
+    fn clear_away(&mut self) {
+        while let Some(done) = self.workers.try_join_next() {
+            if let Err(error) = done
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
     }
 
     fn gave_up(&mut self, lane: &Lane, error: RunError) {

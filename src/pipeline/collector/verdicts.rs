@@ -112,8 +112,12 @@ impl Collector {
         two.backlog.add(&self.shared.ledger, earmark, owed.collect());
     }
 
-    /// Takes up the outputs that earlier sessions left to buy, once all that they bought is judged.
+    /// Takes up the outputs that earlier sessions left to buy, once all that they bought is judged:
+    /// before, the output of an open task may be among what still waits for its turn.
     pub(super) fn owe_open_tasks(&mut self) {
+        if self.begun || self.judged.response_seq < self.stored_up_to {
+            return;
+        }
         self.begun = true;
         let Some(two) = &mut self.two_phases else { return };
         let owed = self
