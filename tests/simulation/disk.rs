@@ -35,8 +35,7 @@ impl Disk for Platter {
             let commits = state.commits;
             let plan = state.session.disk.filter(|disk| commits >= disk.at_commit);
             let fault = match (plan, state.room_left) {
-                (Some(disk), None) => Some(disk.fault),
-                (Some(disk), Some(0)) => Some(disk.fault),
+                (Some(disk), None | Some(0)) => Some(disk.fault),
                 (Some(_), Some(room)) => {
                     state.room_left = Some(room - 1);
                     None

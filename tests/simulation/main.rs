@@ -56,10 +56,9 @@ fn chosen() -> Option<Range<u64>> {
 
 /// A seed that broke a promise, as text for a person.
 fn failure(seed: u64) -> Result<Ran, String> {
-    let ran = catch_unwind(AssertUnwindSafe(|| simulate(seed)));
-    let (what, lines) = match ran {
-        Ok(Ran { broken: None, .. }) => return ran.map_err(|_| String::new()),
+    let (what, lines) = match catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
         Ok(Ran { broken: Some(what), lines, .. }) => (what, lines),
+        Ok(ran) => return Ok(ran),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
             (format!("a panic: {}", text.unwrap_or_default()), Vec::new())

@@ -171,7 +171,7 @@ impl Simulation {
         });
         let run = Box::pin(async {
             let prepared = Prepared::open(config, &self.dir).await?;
-            Ok(prepared.over(network).run(progress, shutdown).await?)
+            Ok(Box::pin(prepared.over(network).run(progress, shutdown)).await?)
         });
         tokio::select! {
             biased;
@@ -197,7 +197,7 @@ impl Simulation {
                 self.world.violate(format!("the account is overdrawn: {money:?}"));
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Asks the run to end when the plan says so; never returns.
@@ -211,7 +211,7 @@ impl Simulation {
                 self.signal(&signal, Shutdown::Abort, Met::Abort);
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn signal(&self, signal: &watch::Sender<Shutdown>, level: Shutdown, met: Met) {
