@@ -226,6 +226,10 @@ settings_args! {
     /// The prompt template [default: json for chat models, alpaca for openai-completions]
     #[arg(long, env = "INSTRUCTMILL_TEMPLATE", value_parser = templates())]
     template: (String),
+    /// Standing instructions in place of the template's own, the shape of the answer aside; alpaca puts
+    /// them in front of its own. With two phases they are those of requests for instructions
+    #[arg(long, value_name = "TEXT", env = "INSTRUCTMILL_SYSTEM")]
+    system: (String),
     /// In-context examples per request [default: the template's, 8 or 3]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_NUM_EXAMPLES", allow_negative_numbers = true)]
     num_examples: (u32),

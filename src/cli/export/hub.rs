@@ -32,13 +32,14 @@ const CARD: &str = "README.md";
 
 /// What of a run's settings goes into the manifest: what decided the tasks, and nothing that names
 /// a place on the machine where it ran.
-const TOLD: [&str; 17] = [
+const TOLD: [&str; 18] = [
     "provider",
     "model",
     "price_in",
     "price_out",
     "template",
     "num_examples",
+    "system",
     "tasks_per_request",
     "temperature",
     "top_p",
