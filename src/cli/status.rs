@@ -17,7 +17,9 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     let reader = dir.read()?;
     let (state, stop_reason, message) = reader.state()?;
     let settings = settings(&dir)?;
-    let report = report(&dir, &settings, (state, stop_reason, message), reader.summary()?);
+    let state = (state, stop_reason, message);
+    let simulated = pipeline::is_simulated(&reader)?;
+    let report = report(&dir, &settings, simulated, state, reader.summary()?);
     let text = if args.json { to_json(&report) } else { harmless(&to_text(&report)).into_owned() };
     io::stdout().write_all(text.as_bytes())?;
     if args.samples > 0 {
@@ -34,7 +36,7 @@ pub(super) fn settings(dir: &RunDir) -> Result<Settings, CliError> {
 pub(super) fn report_of(dir: &RunDir, outcome: &Outcome) -> Result<RunReport, CliError> {
     let message = outcome.error.as_ref().map(ToString::to_string);
     let state = (RunState::Stopped, Some(outcome.reason), message);
-    Ok(report(dir, &settings(dir)?, state, outcome.summary.clone()))
+    Ok(report(dir, &settings(dir)?, outcome.simulated, state, outcome.summary.clone()))
 }
 
 /// Writes `summary.json`, whole or not at all.
@@ -49,14 +51,14 @@ pub(super) fn write_summary(dir: &RunDir, report: &RunReport) -> Result<(), CliE
 pub(super) fn report(
     dir: &RunDir,
     settings: &Settings,
+    simulated: bool,
     (state, stop_reason, message): (RunState, Option<StopReason>, Option<String>),
     summary: Summary,
 ) -> RunReport {
-    let provider = settings.provider.clone().unwrap_or_default();
     RunReport {
         run: dir.path().to_owned(),
-        simulated: provider == crate::config::SIMULATED,
-        provider,
+        simulated,
+        provider: settings.provider.clone().unwrap_or_default(),
         model: settings.model.clone().unwrap_or_default(),
         target: settings.target.unwrap_or_default(),
         budget: settings.budget.map(|money| money.0),

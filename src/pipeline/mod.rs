@@ -39,7 +39,7 @@ pub use failure::RunError;
 pub use figures::run_figures;
 pub use lookback::Lookback;
 pub use plan::{PhasePlan, Plan, estimate};
-pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
+pub use prepare::{Outcome, PrepareError, Prepared, is_simulated, stored_settings};
 pub use progress::{LaneSnapshot, Snapshot};
 pub use replay::{ReplayTotals, replay};
 pub use shutdown::{Shutdown, listen};

@@ -17,7 +17,8 @@ use super::shared::Shared;
 use super::shutdown::Shutdown;
 use super::worker::settlement;
 use crate::config::{
-    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
+    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, SIMULATED_KEY,
+    Settings,
 };
 use crate::event::Phase;
 use crate::ledger::Ledger;
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub error: Option<RunError>,
     /// Totals over all sessions.
     pub summary: Summary,
+    /// Whether the tasks of the run are made up.
+    pub simulated: bool,
 }
 
 /// A run that is open and checked, before its first request.
@@ -75,6 +78,14 @@ pub fn stored_settings(dir: &RunDir) -> Result<Option<Settings>, RunError> {
         return Ok(None);
     }
     settings_in(&dir.read()?)
+}
+
+/// Whether the tasks of a run are made up: it asked for that, or a server that it asked said so.
+///
+/// # Errors
+/// [`StoreError`] when the journal cannot be read.
+pub fn is_simulated(reader: &RunReader) -> Result<bool, StoreError> {
+    Ok(reader.meta(SIMULATED_KEY)?.as_deref() == Some("true"))
 }
 
 pub(super) fn settings_in(reader: &RunReader) -> Result<Option<Settings>, RunError> {
@@ -143,6 +154,7 @@ impl Prepared {
             run_seed: config.request.seed,
             run_id,
             stopping,
+            simulated: is_simulated(&run.reader)?.into(),
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
         let resumed = Resumed {
@@ -242,9 +254,9 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     if stop.error.is_none() {
         closed?;
     }
-    let summary = reader.summary()?;
+    let (summary, simulated) = (reader.summary()?, is_simulated(&reader)?);
     drop(lock);
-    Ok(Outcome { reason: stop.reason, error: stop.error, summary })
+    Ok(Outcome { reason: stop.reason, error: stop.error, summary, simulated })
 }
 
 /// A run goes on only with the settings and seed tasks it began with.
@@ -274,8 +286,9 @@ async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreEr
     journal.set_meta(BENCHMARKS_KEY, config.rules.benchmarks.sha256()).await?;
     journal.set_meta(SETTINGS_KEY, config.settings.to_json().to_string()).await?;
     journal.set_meta(SEEDS_KEY, config.seeds.sha256.clone()).await?;
-    let simulated = config.settings.provider.as_deref() == Some(SIMULATED);
-    journal.set_meta("simulated", simulated.to_string()).await
+    let simulated =
+        config.settings.provider.as_deref() == Some(SIMULATED) || is_simulated(&run.reader)?;
+    journal.set_meta(SIMULATED_KEY, simulated.to_string()).await
 }
 
 /// A name for the run that no other run has, as far as chance goes: servers use it to tell apart

@@ -12,12 +12,13 @@ use super::files::to_files;
 use super::selection::{Tasks, alike};
 use super::{layout, say_remarks, settings};
 use crate::cli::failure::{CliError, say};
-use crate::config::{BENCHMARKS_KEY, Environment, RunConfig, SEEDS_KEY, SIMULATED, Settings};
+use crate::config::{BENCHMARKS_KEY, Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::export::{
     AtomicDirectory, AtomicFile, Card, DataFile, DirectoryError, Exporter, Layout, MANIFEST,
     Portrait, ProvenanceForm,
 };
 use crate::novelty::Combination;
+use crate::pipeline;
 use crate::report::count;
 use crate::store::{RunDir, RunReader};
 use crate::summary::Summary;
@@ -38,8 +39,8 @@ const TOLD: [&str; 18] = [
     "price_in",
     "price_out",
     "template",
-    "num_examples",
     "system",
+    "num_examples",
     "tasks_per_request",
     "temperature",
     "top_p",
@@ -60,7 +61,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), CliError> {
     let dir = RunDir::new(&args.run);
     let reader = dir.read()?;
     reader.hold_still()?;
-    let settings = settings(&dir)?;
+    let settings = settings(&dir, &reader)?;
     let directory = AtomicDirectory::create(target)?;
     let mut tasks = Tasks::new(&reader, &settings, args)?;
     let (files, portrait) = write_data(args, &directory, (exporter, &layout), &mut tasks)?;
@@ -69,7 +70,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), CliError> {
         title: &title(args, target),
         license: args.license.as_deref(),
         languages: &args.languages,
-        simulated: settings.provider.as_deref() == Some(SIMULATED),
+        simulated: pipeline::is_simulated(&reader)?,
         model: settings.output_model().unwrap_or("an unknown model"),
         origin: &origin(&reader, &settings, &summary)?,
         selection: &selection(args, &settings)?,

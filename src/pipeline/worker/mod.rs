@@ -154,7 +154,8 @@ async fn attempt(
     match job.lane().client.post(&path, body, &request_id).await {
         Outcome::Answered { status, headers, body } => {
             job.lane().note_limits(&headers);
-            let answer = Answer { attempt_id, status, body, sent_at };
+            let simulated = headers.simulated;
+            let answer = Answer { attempt_id, status, simulated, body, sent_at };
             job.answered(shared, permit, answer).await
         }
         Outcome::Refused { status, headers, error } => {
