@@ -23,6 +23,7 @@ mod lookback;
 mod plan;
 mod prepare;
 mod progress;
+mod recent;
 mod replay;
 mod request;
 mod retry;

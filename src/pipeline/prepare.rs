@@ -13,9 +13,10 @@ use super::judge::{Asked, Judge, Reading, read_body};
 use super::lane::first_prompt_estimate;
 use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
+use super::recent::Recent;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::worker::settlement;
+use super::worker::{LongPauses, settlement};
 use crate::config::{
     BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, SIMULATED_KEY,
     Settings,
@@ -154,6 +155,7 @@ impl Prepared {
             run_seed: config.request.seed,
             run_id,
             stopping,
+            long_pauses: LongPauses::default(),
             simulated: is_simulated(&run.reader)?.into(),
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
@@ -214,9 +216,11 @@ async fn lanes(
     let first_phase = config.first_phase();
     let endpoint = Endpoint::start(config, first_phase, next_request).await?;
     let first = Arc::new(endpoint.lane(config.api(first_phase))?);
+    let recent = Recent::read(config, &run.reader)?;
     let embedder = match &config.embedding {
         Some(embedding) => {
             let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace)?);
+            recent.count_on(&lane, &[Phase::Embeddings]);
             Some(Embedder::new(config, lane, run.reader.again()?)?)
         }
         None => None,
@@ -227,6 +231,10 @@ async fn lanes(
         let endpoint = Endpoint::start(config, Phase::Responses, next_request).await?;
         outputs = Arc::new(endpoint.lane(config.api(Phase::Responses))?);
         endpoints.push(endpoint);
+        recent.count_on(&outputs, &[Phase::Responses]);
+        recent.count_on(&first, &[first_phase]);
+    } else {
+        recent.count_on(&first, &[first_phase, Phase::Responses]);
     }
     Ok((endpoints, Lanes { first, outputs, embedder }))
 }

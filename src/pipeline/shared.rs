@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::worker::Errand;
+use super::worker::{Errand, LongPauses};
 use crate::chat::TokenUsage;
 use crate::config::SIMULATED_KEY;
 use crate::ledger::Ledger;
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) run_id: String,
     /// True from the moment when nothing more may be sent.
     pub(super) stopping: watch::Receiver<bool>,
+    /// Long pauses by rate limits in this session.
+    pub(super) long_pauses: LongPauses,
     /// Whether the run is known to be simulated.
     pub(super) simulated: AtomicBool,
     /// What was sent and used over all sessions.

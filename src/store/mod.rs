@@ -40,8 +40,8 @@ pub use journal::{Journal, WriterThread};
 pub use marks::Marks;
 pub use reader::RunReader;
 pub use records::{
-    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
-    VerdictBatch,
+    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, RecentAttempt, StoredOpenTask,
+    StoredResponse, VerdictBatch,
 };
 pub use row::{RowId, RowIdError, Step, StoredRow, Tally};
 pub use run_dir::{OpenRun, RunDir, RunLock};

@@ -17,6 +17,7 @@ pub(super) use self::answered::settlement;
 pub(super) use self::embeddings::{EmbeddingJob, worst_case};
 use self::errand::Answer;
 pub(super) use self::errand::Errand;
+pub(super) use self::refused::LongPauses;
 use self::refused::{not_sent, refused, unknown};
 use super::failure::RunError;
 use super::lane::Lane;
