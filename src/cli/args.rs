@@ -226,6 +226,10 @@ settings_args! {
     /// The prompt template [default: json for chat models, alpaca for openai-completions]
     #[arg(long, env = "INSTRUCTMILL_TEMPLATE", value_parser = templates())]
     template: (String),
+    /// Standing instructions in place of the template's own, the shape of the answer aside; alpaca puts
+    /// them in front of its own. With two phases they are those of requests for instructions
+    #[arg(long, value_name = "TEXT", env = "INSTRUCTMILL_SYSTEM")]
+    system: (String),
     /// In-context examples per request [default: the template's, 8 or 3]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_NUM_EXAMPLES", allow_negative_numbers = true)]
     num_examples: (u32),
@@ -405,6 +409,9 @@ pub(super) struct ReplayArgs {
     /// Fail (exit code 1) unless the tasks equal those of the run
     #[arg(long)]
     pub(super) check: bool,
+    /// The seed tasks that the run began with, where they are not at their old place
+    #[arg(long, value_name = "FILE")]
+    pub(super) seeds: Option<PathBuf>,
     /// Accepted tasks wanted, instead of the run's target
     #[arg(long, value_name = "N")]
     pub(super) target: Option<u64>,

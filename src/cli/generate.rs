@@ -35,7 +35,7 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     let settings = flags.or(file);
     let dir = RunDir::new(args.run.unwrap_or_else(|| default_run(&settings)));
     let settings = match pipeline::stored_settings(&dir) {
-        Ok(stored) => settings.or(stored.unwrap_or_default()),
+        Ok(stored) => settings.or_begun(stored.unwrap_or_default()),
         // Opening the run says what is wrong with it, and better.
         Err(pipeline::RunError::Store(_)) => settings,
         Err(error) => return Err(error.into()),

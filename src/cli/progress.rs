@@ -193,9 +193,13 @@ fn lane(lane: &LaneSnapshot) -> String {
         Some(limit) => format!("{}/{} {what}/min", count(rate), count(limit)),
         None => format!("{} {what}/min", count(rate)),
     };
+    let waiting = match lane.waiting {
+        0 => String::new(),
+        waiting => format!(", {waiting} waiting for the rate limit"),
+    };
     format!(
-        "{phase}{} in flight, {}, {}",
-        lane.in_flight,
+        "{phase}{} in flight{waiting}, {}, {}",
+        lane.in_flight.saturating_sub(lane.waiting),
         per_minute(lane.rates.requests, lane.limits.requests_per_minute, "requests"),
         per_minute(lane.rates.tokens, lane.limits.tokens_per_minute, "tokens")
     )
@@ -252,7 +256,7 @@ mod tests {
         insta::assert_snapshot!(tasks(&snapshot), @"250/1,000, 17 wait for outputs, stopping (budget)");
         insta::assert_snapshot!(network(&snapshot), @"paused for 3.0s by the server's rate limit");
         snapshot.lanes[0].phase = Some(Phase::Instructions);
-        snapshot.lanes.push(LaneSnapshot { phase: Some(Phase::Responses), ..lane });
-        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 32 in flight, 118/120 requests/min, 0 tokens/min");
+        snapshot.lanes.push(LaneSnapshot { phase: Some(Phase::Responses), waiting: 29, ..lane });
+        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 3 in flight, 29 waiting for the rate limit, 118/120 requests/min, 0 tokens/min");
     }
 }

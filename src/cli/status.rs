@@ -17,7 +17,9 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     let reader = dir.read()?;
     let (state, stop_reason, message) = reader.state()?;
     let settings = settings(&dir)?;
-    let report = report(&dir, &settings, (state, stop_reason, message), reader.summary()?);
+    let state = (state, stop_reason, message);
+    let simulated = pipeline::is_simulated(&reader)?;
+    let report = report(&dir, &settings, simulated, state, reader.summary()?);
     let text = if args.json { to_json(&report) } else { harmless(&to_text(&report)).into_owned() };
     io::stdout().write_all(text.as_bytes())?;
     if args.samples > 0 {
@@ -34,7 +36,7 @@ pub(super) fn settings(dir: &RunDir) -> Result<Settings, CliError> {
 pub(super) fn report_of(dir: &RunDir, outcome: &Outcome) -> Result<RunReport, CliError> {
     let message = outcome.error.as_ref().map(ToString::to_string);
     let state = (RunState::Stopped, Some(outcome.reason), message);
-    Ok(report(dir, &settings(dir)?, state, outcome.summary.clone()))
+    Ok(report(dir, &settings(dir)?, outcome.simulated, state, outcome.summary.clone()))
 }
 
 /// Writes `summary.json`, whole or not at all.
@@ -49,15 +51,17 @@ pub(super) fn write_summary(dir: &RunDir, report: &RunReport) -> Result<(), CliE
 pub(super) fn report(
     dir: &RunDir,
     settings: &Settings,
+    simulated: bool,
     (state, stop_reason, message): (RunState, Option<StopReason>, Option<String>),
     summary: Summary,
 ) -> RunReport {
-    let provider = settings.provider.clone().unwrap_or_default();
+    let is_other = settings.output_model() != settings.model.as_deref();
     RunReport {
         run: dir.path().to_owned(),
-        simulated: provider == crate::config::SIMULATED,
-        provider,
+        simulated,
+        provider: settings.provider.clone().unwrap_or_default(),
         model: settings.model.clone().unwrap_or_default(),
+        output_model: settings.output_model().filter(|_| is_other).map(str::to_owned),
         target: settings.target.unwrap_or_default(),
         budget: settings.budget.map(|money| money.0),
         state,
@@ -67,15 +71,35 @@ pub(super) fn report(
     }
 }
 
+/// The start of a text, and behind an arrow what the rule had against it.
+fn sample(text: &str, detail: &str) -> String {
+    let start: String = text.chars().take(200).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    let reason = if detail.is_empty() { String::new() } else { format!("  <- {detail}") };
+    format!("{}{more}{}", start.escape_debug(), reason.escape_debug())
+}
+
 /// What each rule rejected most recently, with control characters made visible.
 fn show_samples(reader: &RunReader, summary: &Summary, count: u32) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     for (stage, rule) in summary.rejections.keys() {
         writeln!(stdout, "\n{} · {rule}", stage.as_str())?;
         for (text, detail) in reader.rejected_samples(*stage, rule, count)? {
-            let shown: String = text.chars().take(200).collect();
-            writeln!(stdout, "  {} {}", shown.escape_debug(), detail.escape_debug())?;
+            writeln!(stdout, "  {}", sample(&text, &detail))?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_told_from_what_the_rule_found() {
+        assert_eq!(sample("Draw a manuscript.\n", "Draw"), "Draw a manuscript.\\n  <- Draw");
+        assert_eq!(sample("No.", ""), "No.");
+        let long = "x".repeat(201);
+        assert!(sample(&long, "too long").ends_with("x...  <- too long"));
+    }
 }

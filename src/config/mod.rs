@@ -45,6 +45,9 @@ pub use settings::{Change, Settings};
 pub const SETTINGS_KEY: &str = "settings";
 /// The name under which a run stores the SHA-256 of its seed file.
 pub const SEEDS_KEY: &str = "seeds_sha256";
+/// The name under which a run stores whether its tasks are made up: by its own settings, or by a
+/// server that says so.
+pub const SIMULATED_KEY: &str = "simulated";
 /// The name under which a run stores the SHA-256 of its benchmarks' texts.
 pub const BENCHMARKS_KEY: &str = "benchmarks_sha256";
 

@@ -57,16 +57,36 @@ pub(super) fn resolve(
         return Err(unknown("phases", &phases, &PHASES));
     }
     if phases != TWO_PHASES {
+        refuse_tables(settings)?;
         return Ok((first(settings, environment)?, None));
     }
     let said = settings.clone();
     let table = said.instructions.clone().unwrap_or_default();
     let mut alone = table.over(&said);
     let mut first = first(&mut alone, environment).map_err(in_table("instructions", &table))?;
-    first.request.system.clone_from(&table.system);
+    if table.system.is_some() {
+        first.request.system.clone_from(&table.system);
+    }
     *settings = table.withdrawn_from(alone.clone(), &said);
     let responses = responses(settings, said, &alone, environment)?;
     Ok((first, Some(responses)))
+}
+
+/// What is said of the phases of a run that has none would have no effect.
+fn refuse_tables(settings: &Settings) -> Result<(), ConfigError> {
+    let tables = [("instructions", &settings.instructions), ("responses", &settings.responses)];
+    let said = tables.into_iter().filter_map(|(name, table)| Some(table.as_ref()?.said(name)));
+    let said: Vec<String> = said.flatten().collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "a run of `{}` asks for whole tasks, and {} would have no effect: leave it out, or take \
+         {TWO_PHASES}",
+        PHASES[0],
+        said.join(", ")
+    );
+    Err(value("phases", message))
 }
 
 /// Two phases where they were measured to be cheaper: in a long run, whose duplicates are many, at

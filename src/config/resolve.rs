@@ -205,7 +205,7 @@ pub(super) fn request(
     let quirks = quirks(settings, source, priced, reasoning_effort);
     Ok(RequestConfig {
         template,
-        system: None,
+        system: system(settings)?,
         num_examples: num_examples as usize,
         accepted_examples: defaults.accepted_examples.min(num_examples as usize),
         tasks_per_request,
@@ -216,6 +216,16 @@ pub(super) fn request(
         quirks,
         seed: *settings.seed.get_or_insert(0),
     })
+}
+
+/// Standing instructions of the user's own.
+fn system(settings: &Settings) -> Result<Option<String>, ConfigError> {
+    match &settings.system {
+        Some(text) if text.trim().is_empty() => {
+            Err(value("system", "is empty: leave it out for the program's own instructions"))
+        }
+        text => Ok(text.clone()),
+    }
 }
 
 pub(super) fn effort(settings: &Settings) -> Result<Option<ReasoningEffort>, ConfigError> {

@@ -102,6 +102,9 @@ settings! {
     responses: PhaseSettings,
     /// The prompt template: `json` or `alpaca`.
     template: String,
+    /// Standing instructions in place of the template's own, the shape of the answer aside; of requests
+    /// for instructions, where outputs are bought apart.
+    system: String,
     /// In-context examples per request.
     num_examples: u32,
     /// Tasks asked for per request.
@@ -176,6 +179,7 @@ const FIXED: &[&str] = &[
     "price_model",
     "phases",
     "template",
+    "system",
     "num_examples",
     "tasks_per_request",
     "temperature",
@@ -194,9 +198,6 @@ const FIXED: &[&str] = &[
     "keywords",
 ];
 
-/// Of a phase, what its tasks follow from beside that.
-const FIXED_SYSTEM: &str = "system";
-
 /// A setting that differs from what a run began with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -209,6 +210,16 @@ pub struct Change {
 }
 
 impl Settings {
+    /// Takes what `self` leaves open from what a run began with. Where `self` names other phases, their
+    /// change is what has to be told, and not what the run said of the phases that it had.
+    #[must_use]
+    pub fn or_begun(self, mut begun: Self) -> Self {
+        if self.phases.is_some() && self.phases != begun.phases {
+            (begun.instructions, begun.responses) = (None, None);
+        }
+        self.or(begun)
+    }
+
     /// The fixed settings in which `self` differs from what the run began with.
     pub fn changes_since(&self, begun: &Self) -> Vec<Change> {
         let (before, now) = (begun.to_json(), self.to_json());
@@ -218,8 +229,7 @@ impl Settings {
         let at_top = FIXED.iter().map(|key| ((*key).to_owned(), format!("/{key}")));
         let in_tables = ["instructions", "responses"].into_iter().flat_map(|table| {
             let of_phase = FIXED.iter().filter(|key| PhaseSettings::KEYS.contains(key));
-            let keys = of_phase.chain([&FIXED_SYSTEM]);
-            keys.map(move |key| (format!("{table}.{key}"), format!("/{table}/{key}")))
+            of_phase.map(move |key| (format!("{table}.{key}"), format!("/{table}/{key}")))
         });
         at_top
             .chain(in_tables)

@@ -37,8 +37,8 @@
 //!
 //! # Restarts
 //!
-//! The window is in memory. A process that starts within a minute of the last one keeps to the
-//! pace, so a minute that spans both has at most the limit plus one burst.
+//! The window is in memory. A process that starts within a minute of the last one tells it what that
+//! one sent ([`Limiter::remember`]), so that the promise holds for a minute that spans both.
 
 mod pace;
 mod search;
@@ -47,7 +47,9 @@ mod state;
 mod tests;
 mod window;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -111,6 +113,24 @@ struct Shared {
     changed: Notify,
     /// Never held across an await.
     state: Mutex<State>,
+    /// Requests that wait for a permit now.
+    waiting: AtomicUsize,
+}
+
+/// A request waits for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Limiter {
@@ -120,8 +140,15 @@ impl Limiter {
             gate: tokio::sync::Mutex::new(()),
             changed: Notify::new(),
             state: Mutex::new(State::new(Instant::now(), limits)),
+            waiting: AtomicUsize::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Books requests that left before this limiter was made: how long ago each did, and its tokens;
+    /// the oldest first, and before the first permit.
+    pub fn remember(&self, past: impl IntoIterator<Item = (Duration, u64)>) {
+        self.shared.state().remember(Instant::now(), past);
     }
 
     /// Waits until one request of `tokens` tokens (prompt plus maximum output) may be sent.
@@ -129,6 +156,7 @@ impl Limiter {
     /// Callers are served in the order of their first poll. Dropping the future gives the place in
     /// the queue up and takes nothing from the limits.
     pub async fn acquire(&self, tokens: u64) -> Permit {
+        let _waiting = Waiting::new(&self.shared.waiting);
         let _turn = self.shared.gate.lock().await;
         loop {
             let admitted = self.shared.state().admit(Instant::now(), tokens);
@@ -187,6 +215,11 @@ impl Limiter {
     /// The limits in force.
     pub fn limits(&self) -> Limits {
         self.shared.state().limits()
+    }
+
+    /// Requests that wait for a permit now.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
     }
 
     /// What was admitted in the last 60 seconds; counted without limits, too.

@@ -1,5 +1,7 @@
 //! What the limiter knows, and the one decision it takes.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::pace::Pace;
@@ -56,6 +58,20 @@ impl State {
             self.put_in_force(now);
         }
         Ok(self.window.record(now, tokens))
+    }
+
+    /// Books what left earlier, the oldest first.
+    pub(super) fn remember(
+        &mut self,
+        now: Instant,
+        past: impl IntoIterator<Item = (Duration, u64)>,
+    ) {
+        for (age, tokens) in past {
+            // No instant is before the machine's start.
+            if let Some(at) = now.checked_sub(age) {
+                self.window.record(at, tokens);
+            }
+        }
     }
 
     /// Corrects a reservation downwards.

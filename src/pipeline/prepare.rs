@@ -13,11 +13,13 @@ use super::judge::{Asked, Judge, Reading, read_body};
 use super::lane::first_prompt_estimate;
 use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
+use super::recent::Recent;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::worker::settlement;
+use super::worker::{LongPauses, settlement};
 use crate::config::{
-    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
+    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, SIMULATED_KEY,
+    Settings,
 };
 use crate::event::Phase;
 use crate::ledger::Ledger;
@@ -37,6 +39,8 @@ pub struct Outcome {
     pub error: Option<RunError>,
     /// Totals over all sessions.
     pub summary: Summary,
+    /// Whether the tasks of the run are made up.
+    pub simulated: bool,
 }
 
 /// A run that is open and checked, before its first request.
@@ -77,6 +81,14 @@ pub fn stored_settings(dir: &RunDir) -> Result<Option<Settings>, RunError> {
         return Ok(None);
     }
     settings_in(&dir.read()?)
+}
+
+/// Whether the tasks of a run are made up: it asked for that, or a server that it asked said so.
+///
+/// # Errors
+/// [`StoreError`] when the journal cannot be read.
+pub fn is_simulated(reader: &RunReader) -> Result<bool, StoreError> {
+    Ok(reader.meta(SIMULATED_KEY)?.as_deref() == Some("true"))
 }
 
 pub(super) fn settings_in(reader: &RunReader) -> Result<Option<Settings>, RunError> {
@@ -151,6 +163,8 @@ impl Prepared {
             run_seed: config.request.seed,
             run_id,
             stopping,
+            long_pauses: LongPauses::default(),
+            simulated: is_simulated(&run.reader)?.into(),
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
         let resumed = Resumed {
@@ -212,9 +226,11 @@ async fn lanes(
     let over = transport.clone();
     let endpoint = Endpoint::start(config, first_phase, next_request, over).await?;
     let first = Arc::new(endpoint.lane(config.api(first_phase))?);
+    let recent = Recent::read(config, &run.reader)?;
     let embedder = match &config.embedding {
         Some(embedding) => {
             let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace)?);
+            recent.count_on(&lane, &[Phase::Embeddings]);
             Some(Embedder::new(config, lane, run.reader.again()?)?)
         }
         None => None,
@@ -226,6 +242,10 @@ async fn lanes(
         let endpoint = Endpoint::start(config, phase, next_request, transport).await?;
         outputs = Arc::new(endpoint.lane(config.api(phase))?);
         endpoints.push(endpoint);
+        recent.count_on(&outputs, &[Phase::Responses]);
+        recent.count_on(&first, &[first_phase]);
+    } else {
+        recent.count_on(&first, &[first_phase, Phase::Responses]);
     }
     Ok((endpoints, Lanes { first, outputs, embedder }))
 }
@@ -253,9 +273,9 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     if stop.error.is_none() {
         closed?;
     }
-    let summary = reader.summary()?;
+    let (summary, simulated) = (reader.summary()?, is_simulated(&reader)?);
     drop(lock);
-    Ok(Outcome { reason: stop.reason, error: stop.error, summary })
+    Ok(Outcome { reason: stop.reason, error: stop.error, summary, simulated })
 }
 
 /// A run goes on only with the settings and seed tasks it began with.
@@ -285,8 +305,9 @@ async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreEr
     journal.set_meta(BENCHMARKS_KEY, config.rules.benchmarks.sha256()).await?;
     journal.set_meta(SETTINGS_KEY, config.settings.to_json().to_string()).await?;
     journal.set_meta(SEEDS_KEY, config.seeds.sha256.clone()).await?;
-    let simulated = config.settings.provider.as_deref() == Some(SIMULATED);
-    journal.set_meta("simulated", simulated.to_string()).await
+    let simulated =
+        config.settings.provider.as_deref() == Some(SIMULATED) || is_simulated(&run.reader)?;
+    journal.set_meta(SIMULATED_KEY, simulated.to_string()).await
 }
 
 /// A name for the run that no other run has, as far as chance goes: servers use it to tell apart

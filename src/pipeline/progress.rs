@@ -40,6 +40,8 @@ pub struct LaneSnapshot {
     pub limits: Limits,
     /// Requests under way or waiting for the rate limit.
     pub in_flight: usize,
+    /// Of these, those that wait for the rate limit.
+    pub waiting: usize,
     /// How much longer it pauses after a 429.
     pub paused_for: Option<Duration>,
 }

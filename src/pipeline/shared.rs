@@ -1,16 +1,18 @@
 //! What all workers share, whichever API they ask: the ledger, the journal and the end of the
 //! sending.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::worker::Errand;
+use super::worker::{Errand, LongPauses};
 use crate::chat::TokenUsage;
+use crate::config::SIMULATED_KEY;
 use crate::ledger::Ledger;
 use crate::limit::Permit;
-use crate::store::{AttemptEnd, Journal, unix_ms};
+use crate::store::{AttemptEnd, Journal, StoreError, unix_ms};
 use crate::summary::AttemptCounts;
 use crate::template::Template;
 
@@ -25,6 +27,10 @@ pub(super) struct Shared {
     pub(super) run_id: String,
     /// True from the moment when nothing more may be sent.
     pub(super) stopping: watch::Receiver<bool>,
+    /// Long pauses by rate limits in this session.
+    pub(super) long_pauses: LongPauses,
+    /// Whether the run is known to be simulated.
+    pub(super) simulated: AtomicBool,
     /// What was sent and used over all sessions.
     pub(super) tally: Mutex<(AttemptCounts, TokenUsage)>,
 }
@@ -39,6 +45,15 @@ impl Shared {
             _ = stopping.wait_for(|stopping| *stopping) => None,
             permit = job.lane().limiter.acquire(tokens) => Some(permit),
         }
+    }
+
+    /// Remembers in the journal that a server said of its answers that they are made up.
+    pub(super) async fn note_simulated(&self) -> Result<(), StoreError> {
+        if self.simulated.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        tracing::warn!("the server says that its answers are made up: the run is SIMULATED");
+        self.journal.set_meta(SIMULATED_KEY, true.to_string()).await
     }
 
     /// Waits; true when the run began to stop meanwhile.

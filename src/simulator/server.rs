@@ -7,7 +7,8 @@ use axum::body::Bytes;
 use axum::extract::{
     ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use super::settings::SimulatorSettings;
 use super::wire::{
     Api, AzureChat, Chat, Completions, Embeddings, GenerateContent, Messages, Responses,
 };
+use crate::chat::SIMULATED_HEADER;
 
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -59,7 +61,14 @@ impl Server {
             .fallback(async || reply::refused(&Chat, Refusal::no_route()))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self.clone())
+            .layer(map_response(marked))
     }
+}
+
+/// A client that does not know whom it asks can tell by this that the answers are made up.
+async fn marked(mut response: Response) -> Response {
+    response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Serves an API whose path is always the same.

@@ -42,8 +42,8 @@ pub use marks::Marks;
 pub use memory::{Disk, Memory, WriteFault};
 pub use reader::RunReader;
 pub use records::{
-    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
-    VerdictBatch,
+    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, RecentAttempt, StoredOpenTask,
+    StoredResponse, VerdictBatch,
 };
 pub use row::{RowId, RowIdError, Step, StoredRow, Tally};
 pub use run_dir::{OpenRun, RunDir, RunLock};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::StoreError;
-use super::records::{JudgedUpTo, LateAnswer, StoredResponse};
+use super::records::{JudgedUpTo, LateAnswer, RecentAttempt, StoredResponse};
 use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
 use crate::chat::TokenUsage;
@@ -205,6 +205,42 @@ impl RunReader {
                     max_output_tokens: from_sql(row.get(2)?),
                     body: decompress(row, 3)?,
                     phase: phase(row, 5)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// The attempts that left after a moment, in milliseconds since the Unix epoch, the oldest first;
+    /// without those that never reached a server.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn attempts_since(&self, after_ms: i64) -> Result<Vec<RecentAttempt>, StoreError> {
+        self.attempt(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT q.phase, a.sent_at_ms, q.prompt_bound, q.max_output_tokens,
+                    a.state = 'answered', a.input_tokens, a.cached_input_tokens,
+                    a.cache_write_tokens, a.output_tokens, a.reasoning_tokens
+                 FROM attempts a JOIN requests q ON q.request_index = a.request_index
+                 WHERE a.sent_at_ms > ?1 AND (a.state != 'refused' OR a.http_status IS NOT NULL)
+                 ORDER BY a.sent_at_ms",
+            )?;
+            let rows = statement.query_map([after_ms], |row| {
+                let amount = |column| row.get(column).map(from_sql);
+                let usage = TokenUsage {
+                    input: amount(5)?,
+                    cached_input: amount(6)?,
+                    cache_write: amount(7)?,
+                    output: amount(8)?,
+                    reasoning: amount(9)?,
+                };
+                Ok(RecentAttempt {
+                    phase: phase(row, 0)?,
+                    sent_at_ms: row.get(1)?,
+                    prompt_bound: amount(2)?,
+                    max_output_tokens: amount(3)?,
+                    usage: row.get::<_, bool>(4)?.then_some(usage),
                 })
             })?;
             rows.collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::two_phases::TwoPhases;
-use super::{Collector, Stop};
+use super::{Collector, Embedder, Stop};
 use crate::chat::CompletionRequest;
 use crate::config::RequestConfig;
 use crate::event::Phase;
@@ -95,12 +95,22 @@ impl Collector {
         self.lane.has_room() && (self.in_flight == 0 || self.expected() < self.target)
     }
 
-    /// Accepted tasks once everything under way has come, if it goes on as it went.
+    /// Accepted tasks once everything under way has come, if it goes on as it went. Responses that
+    /// wait for their embeddings count like those under way; as long as none is judged, all tasks that
+    /// are asked for count.
     fn expected(&self) -> u64 {
+        let seen = (self.accepted() * 1_000).checked_div(self.responses_judged);
         let yield_per_thousand =
-            (self.accepted() * 1_000).checked_div(self.responses_judged).unwrap_or(0);
-        let coming = u64::try_from(self.in_flight + self.waiting.len()).unwrap_or(u64::MAX);
+            seen.unwrap_or_else(|| u64::from(self.request.tasks_per_request) * 1_000);
+        let coming = self.completions_in_flight() + self.waiting.len();
+        let coming = u64::try_from(coming).unwrap_or(u64::MAX);
         self.accepted().saturating_add(coming.saturating_mul(yield_per_thousand) / 1_000)
+    }
+
+    /// Requests under way, without the one for embeddings: it brings no tasks.
+    fn completions_in_flight(&self) -> usize {
+        let asks = self.embedder.as_ref().is_some_and(Embedder::is_asking);
+        self.in_flight.saturating_sub(usize::from(asks))
     }
 
     fn stop_for_budget(&mut self, needed: Usd) {

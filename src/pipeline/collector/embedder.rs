@@ -95,6 +95,11 @@ impl Embedder {
         Ok(awaited)
     }
 
+    /// Whether a request is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// The next texts to be asked for, as many as go into one request; they stay in the queue.
     fn batch(&self) -> Vec<String> {
         let mut bytes = 0;
@@ -172,7 +177,7 @@ impl Collector {
     /// that it would have needed.
     pub(super) fn start_embeddings(&mut self) -> Option<Usd> {
         let embedder = self.embedder.as_mut()?;
-        if self.stop.is_some() || embedder.queue.is_empty() || !embedder.asked.is_empty() {
+        if self.stop.is_some() || embedder.queue.is_empty() || embedder.is_asking() {
             return None;
         }
         let texts = embedder.batch();

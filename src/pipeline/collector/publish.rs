@@ -50,6 +50,7 @@ fn snapshot(lane: &Lane, phase: Option<Phase>) -> LaneSnapshot {
         rates: lane.limiter.rates(),
         limits: lane.limiter.limits(),
         in_flight: lane.in_flight(),
+        waiting: lane.limiter.waiting(),
         paused_for: paused_until
             .and_then(|until| until.checked_duration_since(Instant::now()))
             .filter(|pause| !pause.is_zero()),

@@ -17,7 +17,10 @@ pub(super) async fn answered(
     permit: Permit,
     answer: Answer,
 ) -> Report {
-    let Answer { attempt_id, status, body, sent_at } = answer;
+    let Answer { attempt_id, status, simulated, body, sent_at } = answer;
+    if simulated && let Err(error) = shared.note_simulated().await {
+        return Report::Fatal(error.into());
+    }
     let response = NewResponse {
         attempt_id,
         request_index: job.request_index,

@@ -17,6 +17,7 @@ pub(super) use self::answered::settlement;
 pub(super) use self::embeddings::{EmbeddingJob, worst_case};
 use self::errand::Answer;
 pub(super) use self::errand::Errand;
+pub(super) use self::refused::LongPauses;
 use self::refused::{not_sent, refused, unknown};
 use super::failure::RunError;
 use super::lane::Lane;
@@ -154,7 +155,8 @@ async fn attempt(
     match job.lane().client.post(&path, body, &request_id).await {
         Outcome::Answered { status, headers, body } => {
             job.lane().note_limits(&headers);
-            let answer = Answer { attempt_id, status, body, sent_at };
+            let simulated = headers.simulated;
+            let answer = Answer { attempt_id, status, simulated, body, sent_at };
             job.answered(shared, permit, answer).await
         }
         Outcome::Refused { status, headers, error } => {
