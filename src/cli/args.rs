@@ -409,6 +409,9 @@ pub(super) struct ReplayArgs {
     /// Fail (exit code 1) unless the tasks equal those of the run
     #[arg(long)]
     pub(super) check: bool,
+    /// The seed tasks that the run began with, where they are not at their old place
+    #[arg(long, value_name = "FILE")]
+    pub(super) seeds: Option<PathBuf>,
     /// Accepted tasks wanted, instead of the run's target
     #[arg(long, value_name = "N")]
     pub(super) target: Option<u64>,

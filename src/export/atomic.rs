@@ -25,7 +25,7 @@ pub struct AtomicFile {
 #[derive(Debug, thiserror::Error)]
 pub enum AtomicFileError {
     /// The directory that the file is to be in does not exist.
-    #[error("the directory `{}` does not exist: create it first", .directory.display())]
+    #[error("the directory `{}` does not exist: make it with `mkdir -p`", .directory.display())]
     MissingDirectory {
         /// The missing directory.
         directory: PathBuf,
@@ -250,7 +250,7 @@ mod tests {
         let refusal = |path: &Path| AtomicFile::create(path).unwrap_err();
         let missing = refusal(&folder.path().join("no/such/file"));
         assert!(matches!(missing, AtomicFileError::MissingDirectory { .. }));
-        assert!(missing.to_string().ends_with("no/such` does not exist: create it first"));
+        assert!(missing.to_string().ends_with("no/such` does not exist: make it with `mkdir -p`"));
         assert!(matches!(refusal(&file.join("x")), AtomicFileError::NotADirectory { .. }));
         for directory in [folder.path(), &folder.path().join("new/"), Path::new("/"), Path::new("")]
         {

@@ -46,6 +46,7 @@ fn a_run_against_a_simulator_elsewhere_says_so_everywhere() {
     for command in [
         &["export", "--output", "tasks.jsonl"][..],
         &["export", "--format", "hf", "--output", "card"],
+        &["replay", "--output", "replayed.json"],
     ] {
         let ended = place.run(&[command, &["--run", "run"]].concat());
         ended.assert_code(0).assert_says("SIMULATED");

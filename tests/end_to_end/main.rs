@@ -25,6 +25,7 @@ mod phases;
 mod providers;
 #[cfg(unix)]
 mod raw_server;
+mod replay;
 mod report;
 mod secrets;
 mod support;

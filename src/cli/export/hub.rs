@@ -277,9 +277,10 @@ fn selection(args: &ExportArgs, settings: &Settings) -> Result<Vec<String>, CliE
     if let Some(seed) = args.shuffle_seed {
         flags.push(format!("--shuffle-seed {seed}"));
     }
-    if args.split.is_some() {
+    if let Some(shares) = &args.split {
         let alike = alike(settings, args.split_threshold)?;
-        flags.push(format!("--split, with {alike} in one split"));
+        flags.push(format!("--split {shares}"));
+        flags.push(format!("--split-threshold {}", alike.first().threshold));
     }
     Ok(flags)
 }
