@@ -55,11 +55,13 @@ pub(super) fn report(
     (state, stop_reason, message): (RunState, Option<StopReason>, Option<String>),
     summary: Summary,
 ) -> RunReport {
+    let is_other = settings.output_model() != settings.model.as_deref();
     RunReport {
         run: dir.path().to_owned(),
         simulated,
         provider: settings.provider.clone().unwrap_or_default(),
         model: settings.model.clone().unwrap_or_default(),
+        output_model: settings.output_model().filter(|_| is_other).map(str::to_owned),
         target: settings.target.unwrap_or_default(),
         budget: settings.budget.map(|money| money.0),
         state,
@@ -69,15 +71,35 @@ pub(super) fn report(
     }
 }
 
+/// The start of a text, and behind an arrow what the rule had against it.
+fn sample(text: &str, detail: &str) -> String {
+    let start: String = text.chars().take(200).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    let reason = if detail.is_empty() { String::new() } else { format!("  <- {detail}") };
+    format!("{}{more}{}", start.escape_debug(), reason.escape_debug())
+}
+
 /// What each rule rejected most recently, with control characters made visible.
 fn show_samples(reader: &RunReader, summary: &Summary, count: u32) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     for (stage, rule) in summary.rejections.keys() {
         writeln!(stdout, "\n{} · {rule}", stage.as_str())?;
         for (text, detail) in reader.rejected_samples(*stage, rule, count)? {
-            let shown: String = text.chars().take(200).collect();
-            writeln!(stdout, "  {} {}", shown.escape_debug(), detail.escape_debug())?;
+            writeln!(stdout, "  {}", sample(&text, &detail))?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_told_from_what_the_rule_found() {
+        assert_eq!(sample("Draw a manuscript.\n", "Draw"), "Draw a manuscript.\\n  <- Draw");
+        assert_eq!(sample("No.", ""), "No.");
+        let long = "x".repeat(201);
+        assert!(sample(&long, "too long").ends_with("x...  <- too long"));
+    }
 }

@@ -19,6 +19,7 @@ pub fn to_json(report: &RunReport) -> String {
         "message": report.message,
         "provider": report.provider,
         "model": report.model,
+        "output_model": report.output_model,
         "simulated": report.simulated,
         "accepted": summary.accepted,
         "target": report.target,

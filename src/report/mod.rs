@@ -27,6 +27,8 @@ pub struct RunReport {
     pub model: String,
     /// Whether the completions are made up.
     pub simulated: bool,
+    /// The model of the outputs, where it is another one.
+    pub output_model: Option<String>,
     /// Accepted tasks wanted.
     pub target: u64,
     /// The cap.

@@ -13,13 +13,22 @@ pub fn to_text(report: &RunReport) -> String {
         lines.raw("SIMULATED: every task here is made up. Do not train on it.");
     }
     lines.row("run", &report.run.display().to_string());
-    lines.row("source", &format!("{} · {}", report.provider, report.model));
+    lines.row("source", &source(report));
     lines.row("state", &state(report));
     tasks(&mut lines, report);
     money(&mut lines, report);
     requests(&mut lines, report);
     lines.row("time", &duration(Duration::from_millis(report.summary.active_ms)));
     lines.0
+}
+
+/// Who is asked, and for outputs where that is another model.
+fn source(report: &RunReport) -> String {
+    let first = format!("{} · {}", report.provider, report.model);
+    match &report.output_model {
+        Some(outputs) => format!("{first}; outputs: {outputs}"),
+        None => first,
+    }
 }
 
 struct Lines(String);
@@ -120,7 +129,8 @@ fn money(lines: &mut Lines, report: &RunReport) {
         }
     }
     if let Some(each) = summary.usd_per_thousand() {
-        lines.row("price", &format!("{} per 1,000 accepted tasks", each.display(4)));
+        let contains = if summary.unconfirmed.is_zero() { "" } else { ", unconfirmed included" };
+        lines.row("price", &format!("{} per 1,000 accepted tasks{contains}", each.display(4)));
     }
     let usage = &summary.usage;
     let mut tokens = format!("{} input", count(usage.input));
@@ -169,6 +179,7 @@ mod tests {
             run: "output/demo".into(),
             provider: "simulated".into(),
             model: "simulated".into(),
+            output_model: None,
             simulated: true,
             target: 2_000,
             budget: Some("5".parse().unwrap()),
@@ -216,11 +227,22 @@ mod tests {
         - novelty      611 (22.6%)  rouge-l 611
         kept           2 responses not judged to their end, for more tasks
         spent          $0.2182 of $5.00, $0.0035 unconfirmed
-        price          $0.1109 per 1,000 accepted tasks
+        price          $0.1109 per 1,000 accepted tasks, unconfirmed included
         tokens         254,321 input, 300,000 output
         sent           277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
         time           1m 05s
         ");
+    }
+
+    #[test]
+    fn both_models_of_two_phases_are_named() {
+        let both = RunReport { output_model: Some("strong".into()), ..report() };
+        assert_eq!(source(&both), "simulated · simulated; outputs: strong");
+        let value: serde_json::Value = serde_json::from_str(&super::super::to_json(&both)).unwrap();
+        assert_eq!(
+            (&value["model"], &value["output_model"]),
+            (&"simulated".into(), &"strong".into())
+        );
     }
 
     #[test]
