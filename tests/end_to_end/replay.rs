@@ -19,7 +19,7 @@ fn rows_marked_as_bad_are_left_out_of_what_is_written() {
     let number = |key: &str| third["provenance"][key].as_u64().unwrap();
     let (response_seq, item) = (number("response"), number("item"));
     let row = RowId { response_seq, item_index: item.try_into().unwrap() };
-    let mut marks = Marks::read(&RunDir::new(&place.path("run"))).unwrap();
+    let mut marks = Marks::read(&RunDir::new(place.path("run"))).unwrap();
     marks.set(row, true).unwrap();
 
     let ended = replay(&place, &["--output", "-", "--check"]);
