@@ -389,6 +389,11 @@ pub(super) struct StatusArgs {
     /// Show so many samples of what each rule rejected
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) samples: u32,
+    /// Show it again every second, or every S seconds, until the run ends: on a terminal in place,
+    /// elsewhere a line for each change, with --json an object
+    #[arg(long, value_name = "S", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with = "samples")]
+    pub(super) watch: Option<u64>,
 }
 
 #[derive(Debug, Args)]

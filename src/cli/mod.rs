@@ -22,6 +22,7 @@ mod shell;
 mod simulate;
 mod status;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 

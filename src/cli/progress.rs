@@ -148,7 +148,7 @@ fn line(snapshot: &Snapshot) -> String {
     )
 }
 
-fn tasks(snapshot: &Snapshot) -> String {
+pub(super) fn tasks(snapshot: &Snapshot) -> String {
     let mut text = format!("{}/{}", count(snapshot.summary.accepted), count(snapshot.target));
     if snapshot.waiting > 0 {
         text.push_str(&format!(", {} wait for outputs", count(snapshot.waiting as u64)));
@@ -161,7 +161,7 @@ fn tasks(snapshot: &Snapshot) -> String {
     text
 }
 
-fn money(snapshot: &Snapshot) -> String {
+pub(super) fn money(snapshot: &Snapshot) -> String {
     let money = &snapshot.money;
     let mut text = money.spent.display(4);
     if !money.reserved.is_zero() {
@@ -201,7 +201,7 @@ fn lane(lane: &LaneSnapshot) -> String {
     )
 }
 
-fn rejected(snapshot: &Snapshot) -> String {
+pub(super) fn rejected(snapshot: &Snapshot) -> String {
     let mut rules: Vec<((Stage, &str), u64)> = snapshot
         .summary
         .rejections

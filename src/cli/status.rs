@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::args::StatusArgs;
 use super::failure::{CliError, harmless};
+use super::watch;
 use crate::config::Settings;
 use crate::export::AtomicFile;
 use crate::pipeline::{self, Outcome};
@@ -14,6 +16,9 @@ use crate::summary::{RunState, StopReason, Summary};
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     let dir = RunDir::new(&args.run);
+    if let Some(seconds) = args.watch {
+        return watch::run(&dir, args.json, Duration::from_secs(seconds));
+    }
     let reader = dir.read()?;
     let (state, stop_reason, message) = reader.state()?;
     let settings = settings(&dir)?;
