@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     /// Log more to stderr: -v what happens, -vv details
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
+    /// How stderr is written: for people, or a JSON object a line [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", env = "INSTRUCTMILL_LOG_FORMAT")]
+    #[arg(value_parser = PossibleValuesParser::new(super::logs::FORMATS))]
+    pub(super) log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +93,12 @@ pub(super) struct GenerateArgs {
     /// The format of --output
     #[arg(long, default_value = "alpaca", value_parser = exporters())]
     pub(super) format: String,
+    /// Write here at the end, also of a failure, how it ended, as JSON (`-` for stdout)
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary: Option<PathBuf>,
+    /// Serve metrics for Prometheus over HTTP at this address: a port of this machine, or IP:PORT
+    #[arg(long, value_name = "ADDR", env = "INSTRUCTMILL_METRICS")]
+    pub(super) metrics: Option<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     #[command(flatten)]

@@ -20,9 +20,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
         return watch::run(&dir, args.json, Duration::from_secs(seconds));
     }
     let reader = dir.read()?;
-    let (state, stop_reason, message) = reader.state()?;
-    let settings = settings(&dir)?;
-    let report = report(&dir, &settings, (state, stop_reason, message), reader.summary()?);
+    let report = report(&dir, &settings(&dir)?, reader.state()?, reader.summary()?);
     let text = if args.json { to_json(&report) } else { harmless(&to_text(&report)).into_owned() };
     io::stdout().write_all(text.as_bytes())?;
     if args.samples > 0 {
@@ -33,6 +31,12 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
 
 pub(super) fn settings(dir: &RunDir) -> Result<Settings, CliError> {
     Ok(pipeline::stored_settings(dir)?.unwrap_or_default())
+}
+
+/// The report on a run as it is stored.
+pub(super) fn stored(dir: &RunDir) -> Result<RunReport, CliError> {
+    let reader = dir.read()?;
+    Ok(report(dir, &settings(dir)?, reader.state()?, reader.summary()?))
 }
 
 /// The report on a session that has just ended.

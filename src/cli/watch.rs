@@ -52,8 +52,7 @@ struct Follower {
 impl Follower {
     fn new(dir: &RunDir) -> Result<Self, CliError> {
         let reader = dir.read()?;
-        let settings = status::settings(dir)?;
-        let report = status::report(dir, &settings, reader.state()?, reader.summary()?);
+        let report = status::stored(dir)?;
         Ok(Self { dir: dir.clone(), reader, report, seen: None, pace: Pace::default() })
     }
 

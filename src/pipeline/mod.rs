@@ -29,6 +29,8 @@ mod retry;
 mod shared;
 mod shutdown;
 mod split;
+mod waits;
+mod watchdog;
 mod worker;
 
 pub use dedup::{

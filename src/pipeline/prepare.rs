@@ -1,6 +1,7 @@
 //! Opening a run: what an earlier session left is taken up, and everything that can be checked
 //! without a request is checked.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -15,14 +16,20 @@ use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
+use super::waits::Waits;
 use super::worker::settlement;
 use crate::config::{
     BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
 };
 use crate::event::Phase;
+use crate::histogram::Histogram;
 use crate::ledger::Ledger;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
+
+/// Where the classes of answers' latencies end, in seconds: from a simulated answer to one of a model
+/// that thinks for minutes.
+const LATENCIES: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 
 /// The name under which a run stores a random identity of its own.
 const RUN_ID_KEY: &str = "run_id";
@@ -143,6 +150,9 @@ impl Prepared {
             run_seed: config.request.seed,
             run_id,
             stopping,
+            waits: Waits::default(),
+            latencies: Phase::ALL.map(|_| Histogram::new(&LATENCIES)),
+            pauses: AtomicU64::new(0),
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
         let resumed = Resumed {

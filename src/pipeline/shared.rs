@@ -1,13 +1,17 @@
 //! What all workers share, whichever API they ask: the ledger, the journal and the end of the
 //! sending.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::waits::{Wait, Waits};
 use super::worker::Errand;
 use crate::chat::TokenUsage;
+use crate::event::Phase;
+use crate::histogram::Histogram;
 use crate::ledger::Ledger;
 use crate::limit::Permit;
 use crate::store::{AttemptEnd, Journal, unix_ms};
@@ -25,6 +29,12 @@ pub(super) struct Shared {
     pub(super) run_id: String,
     /// True from the moment when nothing more may be sent.
     pub(super) stopping: watch::Receiver<bool>,
+    /// What requests wait for now.
+    pub(super) waits: Waits,
+    /// How long answers took, by phase.
+    pub(super) latencies: [Histogram; Phase::ALL.len()],
+    /// How often an API began to pause after a 429.
+    pub(super) pauses: AtomicU64,
     /// What was sent and used over all sessions.
     pub(super) tally: Mutex<(AttemptCounts, TokenUsage)>,
 }
@@ -34,6 +44,7 @@ impl Shared {
     pub(super) async fn permit(&self, job: &impl Errand) -> Option<Permit> {
         let tokens = job.tokens();
         let mut stopping = self.stopping.clone();
+        let _waiting = self.waits.begin(Wait::Permit);
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => None,
@@ -44,11 +55,17 @@ impl Shared {
     /// Waits; true when the run began to stop meanwhile.
     pub(super) async fn stopped_within(&self, pause: Duration) -> bool {
         let mut stopping = self.stopping.clone();
+        let _waiting = self.waits.begin(Wait::Retry);
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => true,
             () = tokio::time::sleep(pause) => false,
         }
+    }
+
+    /// An answer of this phase has come after so long.
+    pub(super) fn note_latency(&self, phase: Phase, latency: Duration) {
+        self.latencies[phase as usize].record(latency);
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut AttemptCounts)) {

@@ -18,7 +18,8 @@ pub fn to_json_line(report: &RunReport) -> String {
     format!("{}\n", to_value(report))
 }
 
-fn to_value(report: &RunReport) -> Value {
+/// The report as a JSON object.
+pub fn to_value(report: &RunReport) -> Value {
     let summary = &report.summary;
     let attempts = &summary.attempts;
     json!({

@@ -11,10 +11,13 @@ use super::embeddings::EmbeddingBatch;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::writer::{Ack, Command, Place, Writer};
 use super::{RunReader, StoreError};
+use crate::histogram::{Durations, Histogram};
 use crate::summary::StopReason;
 
 /// Commands that may wait for the writer thread before callers are held back.
 const QUEUE: usize = 1_024;
+/// Where the classes of commit times end, in seconds: from a fast disk to one that hangs.
+const COMMITS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
 
 /// The writing side of a run. Clones write to the same run.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct Journal {
     /// Why the writer thread ended before its time.
     failure: Arc<OnceLock<StoreError>>,
     next_attempt: Arc<AtomicU64>,
+    /// How long commits took.
+    commits: Arc<Histogram>,
 }
 
 /// The writer thread, to be waited for after the last command.
@@ -47,7 +52,8 @@ impl Journal {
         let next_attempt = reader.next_attempt_id()?;
         let last_seq = reader.last_seq()?;
         let database = place.database.clone();
-        let writer = Writer::new(connection, place, session, last_seq)
+        let commits = Arc::new(Histogram::new(&COMMITS));
+        let writer = Writer::new(connection, place, session, last_seq, Arc::clone(&commits))
             .map_err(|error| StoreError::io(&database, &error))?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
@@ -57,13 +63,18 @@ impl Journal {
             .spawn(move || writer.run(queue, &told))
             .map_err(|error| StoreError::io(&database, &error))?;
         let next_attempt = Arc::new(AtomicU64::new(next_attempt));
-        let journal = Self { commands, failure, next_attempt };
+        let journal = Self { commands, failure, next_attempt, commits };
         Ok((journal, WriterThread(thread)))
     }
 
     /// A number for a new attempt, unique within the run.
     pub fn next_attempt_id(&self) -> u64 {
         self.next_attempt.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How long this session's commits took, each until it was durable.
+    pub fn commit_times(&self) -> Durations {
+        self.commits.read()
     }
 
     /// Records that an attempt is about to leave. When this returns, its reservation is durable.

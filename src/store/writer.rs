@@ -3,8 +3,8 @@
 //! that a short wait brings.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +15,7 @@ use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
 use super::watched::Watched;
 use super::{StoreError, unix_ms};
+use crate::histogram::Histogram;
 use crate::summary::StopReason;
 
 /// Commands in one commit, at most.
@@ -59,6 +60,7 @@ pub(super) struct Writer {
     last_seq: u64,
     /// Set when the disk was full: what is under way is still written, nothing new may begin.
     refuse_new: Option<StoreError>,
+    commits: Arc<Histogram>,
 }
 
 impl Writer {
@@ -67,10 +69,11 @@ impl Writer {
         place: Place,
         session: i64,
         last_seq: u64,
+        commits: Arc<Histogram>,
     ) -> std::io::Result<Self> {
         let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
         let refuse_new = None;
-        Ok(Self { connection, compressor, place, session, last_seq, refuse_new })
+        Ok(Self { connection, compressor, place, session, last_seq, refuse_new, commits })
     }
 
     /// Works until the journal is closed, or an error closes it, which is left in `failure`.
@@ -113,7 +116,10 @@ impl Writer {
         }
         // SQLite would go on in a file that nobody can find again.
         self.place.watched.check()?;
-        match self.apply(group) {
+        let began = Instant::now();
+        let applied = self.apply(group);
+        self.commits.record(began.elapsed());
+        match applied {
             Err(error) if is_full(&error) && self.refuse_new.is_none() => {
                 tracing::warn!(
                     "the disk is full: giving up the ballast to store what is under way"

@@ -26,6 +26,7 @@ mod providers;
 #[cfg(unix)]
 mod raw_server;
 mod report;
+mod scheduler;
 mod secrets;
 mod support;
 mod tls;

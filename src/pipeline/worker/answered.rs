@@ -8,6 +8,7 @@ use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Asked, REASON_LESS, read_body};
 use crate::pipeline::lane::Lane;
 use crate::pipeline::shared::Shared;
+use crate::pipeline::waits::Wait;
 use crate::provider::{ApiError, DecodeError, classify};
 use crate::store::{AttemptEnd, NewResponse, unix_ms};
 
@@ -18,20 +19,25 @@ pub(super) async fn answered(
     answer: Answer,
 ) -> Report {
     let Answer { attempt_id, status, body, sent_at } = answer;
+    let latency = sent_at.elapsed();
     let response = NewResponse {
         attempt_id,
         request_index: job.request_index,
         status,
-        latency_ms: u64::try_from(sent_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
         body: body.clone(),
         at_ms: unix_ms(),
     };
     // Durable, raw, before anything reads it.
-    let seq = match shared.journal.answer(response).await {
+    let waiting = shared.waits.begin(Wait::Disk);
+    let stored = shared.journal.answer(response).await;
+    drop(waiting);
+    let seq = match stored {
         Ok(seq) => seq,
         Err(error) => return Report::Fatal(error.into()),
     };
     shared.count(|attempts| attempts.answered += 1);
+    shared.note_latency(job.purpose.phase, latency);
     job.lane.note_success();
     let provider = job.lane.provider;
     let asked = Asked {

@@ -1,5 +1,6 @@
 //! What follows from an attempt that brought no answer.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -65,6 +66,9 @@ fn rate_limited(
     shared.count(|attempts| attempts.rate_limited += 1);
     if let Some(wait) = lane.without_success_for(LONGEST_PAUSE) {
         return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
+    }
+    if lane.limiter.paused_until().is_none() {
+        shared.pauses.fetch_add(1, Ordering::Relaxed);
     }
     let step = lane.next_pause_step();
     let asked = headers.retry_after.or(headers.rate_limit_reset);
