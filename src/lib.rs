@@ -25,7 +25,7 @@
 //! main -> cli -> { pipeline viewer } -> config
 //!   -> { pool template ledger limit provider store filter novelty benchmark dataset
 //!        export report simulator metrics }
-//!   -> { task chat usd event summary embedding histogram host }
+//!   -> { task chat usd event summary embedding histogram host failpoint }
 //! ```
 //!
 //! Left may import anything to its right; siblings inside the first braces do not import each other.
@@ -34,6 +34,7 @@
 pub mod chat;
 pub mod embedding;
 pub mod event;
+pub mod failpoint;
 pub mod histogram;
 pub mod host;
 pub mod summary;

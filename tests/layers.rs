@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The modules, lowest layer first. A module may import itself and what is in a lower layer; in the
 /// lowest, which is plain data, also what is before it in the list.
 const LAYERS: [&[&str]; 6] = [
-    &["usd", "chat", "task", "event", "summary", "embedding", "histogram", "host"],
+    &["usd", "chat", "task", "event", "summary", "embedding", "histogram", "host", "failpoint"],
     &[
         "pool",
         "template",

@@ -22,6 +22,7 @@ use crate::config::{
     BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
 };
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
 use crate::histogram::Histogram;
 use crate::ledger::Ledger;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
@@ -245,6 +246,7 @@ async fn on_a_worker_thread(collector: impl Future<Output = Stop> + Send + 'stat
 async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     let OpenRun { journal, writer, reader, lock, .. } = run;
     let message = stop.error.as_ref().map(ToString::to_string);
+    reached(Point::CloseBefore);
     let closed = journal.close(stop.reason, message).await;
     drop(journal);
     writer.join();
@@ -252,6 +254,7 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     if stop.error.is_none() {
         closed?;
     }
+    reached(Point::CloseAfter);
     let summary = reader.summary()?;
     drop(lock);
     Ok(Outcome { reason: stop.reason, error: stop.error, summary })

@@ -10,6 +10,7 @@ use super::schema::{self, FORMAT_VERSION};
 use super::watched::Watched;
 use super::writer::Place;
 use super::{RunReader, StoreError, unix_ms};
+use crate::failpoint::{Point, reached};
 
 /// How much room is set aside for the moment when the disk is full: enough for the compressed
 /// responses of a thousand requests under way.
@@ -96,18 +97,23 @@ impl RunDir {
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
         let mut connection = self.connect()?;
         self.ensure_tables(&mut connection)?;
+        reached(Point::OpenTables);
         let crashed = last_session_crashed(&connection).map_err(sqlite)?;
         if crashed {
             self.check_integrity(&connection)?;
         }
         let late = recover(&mut connection).map_err(sqlite)?;
+        reached(Point::OpenRecovered);
         let ballast = self.path.join("ballast");
         set_aside(&ballast)?;
         let session = start_session(&connection).map_err(sqlite)?;
+        reached(Point::OpenSession);
         let reader = RunReader::open(self)?;
         let names = ["run.db", "run.db-wal", "run.lock"];
         let watched = Watched::new(names.map(|name| self.path.join(name)))
             .map_err(|error| StoreError::io(&self.path, &error))?;
+        // What is bought from now on must not be in a file whose name a power cut can take away.
+        sync_directory(&self.path).map_err(|error| StoreError::io(&self.path, &error))?;
         let place = Place { database, ballast, watched };
         let (journal, writer) = Journal::start(connection, place, session, &reader)?;
         let recovered = crashed || late > 0;
@@ -120,7 +126,9 @@ impl RunDir {
             return Err(self.foreign("it is a file"));
         }
         if !self.path.exists() {
-            return create_private(&self.path).map_err(io);
+            create_private(&self.path).map_err(io)?;
+            reached(Point::OpenDirectory);
+            return Ok(());
         }
         let ours = ["run.db", "run.lock"];
         if ours.iter().any(|name| self.path.join(name).exists()) {
@@ -216,15 +224,37 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// Makes a directory for its owner alone, and those above it as usual.
+/// Makes a directory for its owner alone, and those above it as usual. Their names are on the disk
+/// when this returns.
 fn create_private(path: &Path) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let parent = above(path);
+    let missing: Vec<_> = parent.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(&parent)?;
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    missing
+        .into_iter()
+        .map(above)
+        .chain([parent.clone()])
+        .try_for_each(|path| sync_directory(&path))
+}
+
+/// Brings the names in a directory to the disk, where the system can.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{InvalidInput, Unsupported};
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(path)?.sync_all() {
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn last_session_crashed(connection: &Connection) -> rusqlite::Result<bool> {

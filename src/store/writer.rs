@@ -15,6 +15,7 @@ use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
 use super::watched::Watched;
 use super::{StoreError, unix_ms};
+use crate::failpoint::{Point, reached};
 use crate::histogram::Histogram;
 use crate::summary::StopReason;
 
@@ -132,6 +133,7 @@ impl Writer {
             }
             Err(error) => Err(StoreError::sqlite(&self.place.database, &error)),
             Ok(last_seq) => {
+                reached(Point::CommitAfter);
                 let mut seq = std::mem::replace(&mut self.last_seq, last_seq);
                 for command in group.drain(..) {
                     acknowledge(command, &mut seq);
@@ -175,8 +177,10 @@ impl Writer {
         transaction
             .prepare_cached("UPDATE sessions SET seen_at_ms = ?2 WHERE id = ?1")?
             .execute(params![self.session, unix_ms()])?;
+        reached(Point::CommitBefore);
         transaction.commit()?;
         if closing {
+            reached(Point::CloseCommitted);
             // Only tidiness: the log is just as durable where it is.
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
             if let Err(error) = self.connection.query_row(checkpoint, [], |_row| Ok(())) {

@@ -9,6 +9,7 @@ mod embeddings;
 mod environment;
 mod estimate;
 mod export;
+mod failpoints;
 mod faults;
 mod generate;
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 use super::{Answer, Arrived, Job, Report};
 use crate::chat::{Completion, TokenUsage};
+use crate::failpoint::{Point, reached};
 use crate::ledger::{Price, cost_of, is_enough, is_plausible};
 use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
@@ -28,6 +29,7 @@ pub(super) async fn answered(
         body: body.clone(),
         at_ms: unix_ms(),
     };
+    reached(Point::AnswerReceived);
     // Durable, raw, before anything reads it.
     let waiting = shared.waits.begin(Wait::Disk);
     let stored = shared.journal.answer(response).await;
@@ -36,6 +38,7 @@ pub(super) async fn answered(
         Ok(seq) => seq,
         Err(error) => return Report::Fatal(error.into()),
     };
+    reached(Point::AnswerStored);
     shared.count(|attempts| attempts.answered += 1);
     shared.note_latency(job.purpose.phase, latency);
     job.lane.note_success();
@@ -57,6 +60,7 @@ pub(super) async fn answered(
         );
     }
     settle(shared, job, permit, attempt_id, completion).await;
+    reached(Point::AnswerSettled);
     let unreadable = decoded.err().map(|error| unreadable(&job.lane, error));
     Report::Arrived(Arrived { seq, items, unreadable })
 }

@@ -8,6 +8,7 @@ use super::answered::settlement_of;
 use super::refused::reserve_again;
 use super::{Answer, Errand, Next, Report};
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
 use crate::ledger::{Reservation, prompt_token_bound};
 use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
@@ -100,12 +101,14 @@ impl Errand for EmbeddingJob {
             at_ms: unix_ms(),
         };
         let latency = answer.sent_at.elapsed();
+        reached(Point::EmbeddingsReceived);
         let waiting = shared.waits.begin(Wait::Disk);
         let stored = shared.journal.embed(batch).await;
         drop(waiting);
         if let Err(error) = stored {
             return Next::Done(Report::Fatal(error.into()));
         }
+        reached(Point::EmbeddingsStored);
         let worst_case = self.reservation.worst_case();
         self.settle(shared, permit, &end);
         shared.note_latency(Phase::Embeddings, latency);

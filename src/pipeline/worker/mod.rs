@@ -25,6 +25,7 @@ use super::shared::Shared;
 use super::waits::Wait;
 use crate::chat::CompletionRequest;
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
 use crate::ledger::Reservation;
 use crate::limit::Permit;
 use crate::provider::{ApiError, Outcome, Quirks};
@@ -142,6 +143,7 @@ async fn attempt(
     let body = job.body();
     let attempt_id = shared.journal.next_attempt_id();
     job.reservation().mark_sent();
+    reached(Point::AttemptBefore);
     let waiting = shared.waits.begin(Wait::Disk);
     let begun = shared.journal.begin(job.new_attempt(attempt_id)).await;
     drop(waiting);
@@ -155,6 +157,7 @@ async fn attempt(
     let sent_at = Instant::now();
     let request_id = format!("{}-{}", shared.run_id, job.request_index());
     let path = job.path();
+    reached(Point::AttemptBegun);
     let waiting = shared.waits.begin(Wait::Answer);
     let outcome = job.lane().client.post(&path, body, &request_id).await;
     drop(waiting);
