@@ -84,6 +84,10 @@ pub(super) struct GenerateArgs {
     /// A TOML file with any of these settings by their names, with underscores
     #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// Work on a run that is on NFS, SMB or another network file system: only when no other machine
+    /// uses it meanwhile, not even to look
+    #[arg(long, env = "INSTRUCTMILL_ALLOW_NETWORK_FS")]
+    pub(super) allow_network_fs: bool,
     /// Do not ask before the first request
     #[arg(long, short)]
     pub(super) yes: bool,

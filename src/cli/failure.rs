@@ -129,6 +129,7 @@ impl From<StoreError> for CliError {
             | StoreError::Missing { .. }
             | StoreError::Newer { .. }
             | StoreError::Locked { .. }
+            | StoreError::Network { .. }
             | StoreError::Io { .. } => Self::usage,
             _ => Self::failure,
         };

@@ -13,10 +13,11 @@ use super::failure::{CliError, say};
 use super::logs;
 use super::metrics;
 use super::output::{check_not_input, check_output, check_summary};
+use super::pipes;
 use super::progress::Progress;
 use super::question::{self, Answer};
 use super::status;
-use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings, read_settings};
+use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings};
 use crate::metrics::{Address, AddressError};
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
@@ -49,12 +50,13 @@ fn work(args: GenerateArgs, known: &mut Known) -> Result<u8, CliError> {
     }
     let flags = Settings::from(args.settings).or(args.responses.into());
     let file = match &args.config {
-        Some(path) => read_settings(path)?,
+        Some(path) => pipes::read_settings(path)?,
         None => Settings::default(),
     };
     let mut settings = Settings { metrics: args.metrics, ..flags }.or(file);
     let session = Session::take(&mut settings)?;
     let dir = RunDir::new(args.run.unwrap_or_else(|| default_run(&settings)));
+    let dir = dir.on_network(args.allow_network_fs);
     known.dir = Some(dir.clone());
     if let Some(summary) = &args.summary {
         check_summary(&dir, args.output.as_deref(), summary)?;
@@ -66,7 +68,7 @@ fn work(args: GenerateArgs, known: &mut Known) -> Result<u8, CliError> {
         Err(error) => return Err(error.into()),
     };
     let environment = Environment { get: &|name| std::env::var(name).ok() };
-    let config = RunConfig::resolve(settings, environment)?;
+    let config = pipes::resolve(settings, environment)?;
     let outputs = config.responses.as_ref().map_or(0, |responses| responses.pace.concurrency);
     allow_connections(config.pace.concurrency.saturating_add(outputs))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

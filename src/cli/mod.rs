@@ -15,6 +15,7 @@ mod logs;
 mod metrics;
 mod models;
 mod output;
+mod pipes;
 mod progress;
 mod question;
 mod reference;

@@ -7,7 +7,8 @@ use super::args::ReplayArgs;
 use super::export::to_output;
 use super::failure::{CliError, say};
 use super::output::check_output;
-use crate::config::{Environment, RunConfig, Settings};
+use super::pipes;
+use crate::config::{Environment, Settings};
 use crate::novelty::Combination;
 use crate::pipeline::{self, ReplayTotals};
 use crate::report::count;
@@ -21,7 +22,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     // A replay sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-replay".to_owned()) };
     ensure_embeddings(args, &begun)?;
-    let config = RunConfig::resolve(changed(args).or(begun), environment)?;
+    let config = pipes::resolve(changed(args).or(begun), environment)?;
     let mut comparison = Comparison::new(&reader, config.output_model())?;
     let totals = match &args.output {
         None => pipeline::replay::<CliError>(&config, &reader, |task| {

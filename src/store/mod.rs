@@ -19,6 +19,7 @@ mod error;
 mod figures;
 mod journal;
 mod marks;
+mod place;
 mod reader;
 mod records;
 mod row;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::journal::{Journal, WriterThread};
+use super::place::{Remote, remote};
 use super::schema::{self, FORMAT_VERSION};
 use super::watched::Watched;
 use super::writer::Place;
@@ -23,6 +24,7 @@ const LOCK_TRIES: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
     path: PathBuf,
+    on_network: bool,
 }
 
 /// A run opened for work: locked, checked, with its journal.
@@ -48,7 +50,13 @@ pub struct RunLock(#[expect(dead_code, reason = "holds the lock by being open")]
 impl RunDir {
     /// Names a directory; nothing is read or made.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), on_network: false }
+    }
+
+    /// The same, which may be worked on where it is on a network.
+    #[must_use]
+    pub fn on_network(self, on_network: bool) -> Self {
+        Self { on_network, ..self }
     }
 
     /// The directory itself.
@@ -91,6 +99,7 @@ impl RunDir {
     /// [`StoreError`]: a foreign directory, another process at work, a newer format, a damaged
     /// journal, a file system that refuses.
     pub fn open(&self) -> Result<OpenRun, StoreError> {
+        self.check_file_system()?;
         self.prepare_directory()?;
         let lock = self.lock()?;
         let database = self.database();
@@ -118,6 +127,23 @@ impl RunDir {
         let (journal, writer) = Journal::start(connection, place, session, &reader)?;
         let recovered = crashed || late > 0;
         Ok(OpenRun { journal, writer, reader, recovered, lock: RunLock(lock) })
+    }
+
+    /// A lock that a process on another machine does not see would let both spend.
+    fn check_file_system(&self) -> Result<(), StoreError> {
+        match remote(&self.path) {
+            Some(Remote::Network(kind)) if !self.on_network => {
+                Err(StoreError::Network { path: self.path.clone(), kind })
+            }
+            Some(Remote::Network(kind) | Remote::Unknown(kind)) => {
+                tracing::warn!(
+                    "{} is on {kind}: see to it that no other machine uses this run meanwhile",
+                    self.path.display()
+                );
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn prepare_directory(&self) -> Result<(), StoreError> {
