@@ -79,6 +79,10 @@ fn to_text(plan: &Plan, budget: Option<Usd>) -> String {
             ),
         );
     }
+    if let Some(embedding) = &plan.embeddings {
+        let text = format!("{}, about {} tokens", embedding.model, count(plan.embedded_tokens));
+        row("embeddings", text);
+    }
     row("target", format!("{} tasks, {}", count(plan.target), duration(plan.duration())));
     for (name, accepted, length) in CASES {
         let cost = plan.cost_if(accepted, length);
@@ -128,6 +132,8 @@ fn to_json(plan: &Plan, budget: Option<Usd>) -> String {
         "seconds": plan.duration().as_secs(),
         "cases": Value::Object(cases.into_iter().collect()),
         "phases": phases,
+        "embedded_tokens": plan.embedded_tokens,
+        "embeddings_cost_usd": plan.embedding_cost().to_string(),
     });
     format!("{value:#}\n")
 }

@@ -222,8 +222,8 @@ fn describe(plan: &Plan, run: &Path) -> String {
     let mut lines = Vec::new();
     if plan.simulated {
         lines.push(
-            "SIMULATED: no API is asked and no money is spent. Every task is made up: do not \
-             train on it.\nFor a real run give --model and --budget, and set OPENAI_API_KEY."
+            "SIMULATED: no API is asked, no money is spent, and every task is made up. Do not\n\
+             train on it. For a real run give --model and --budget, and set OPENAI_API_KEY."
                 .to_owned(),
         );
     }
@@ -264,20 +264,20 @@ fn rules(plan: &Plan) -> String {
 fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
     let requests = |phase: &PhasePlan| {
         format!(
-            "about {} requests, {} prompt and {} output tokens, {}",
+            "{} requests, {} prompt and {} output tokens, {}",
             count(phase.requests),
             count(phase.prompt_tokens),
             count(phase.output_tokens),
             phase.cost.display(2),
         )
     };
-    let whole = duration(plan.duration());
-    if let [phase] = plan.phases.as_slice() {
-        return row("estimate", format!("{}, {whole}", requests(phase)));
-    }
-    row("estimate", format!("{}, {whole}", plan.cost().display(2)));
+    row("estimate", format!("about {}, {}", plan.cost().display(2), duration(plan.duration())));
     for phase in &plan.phases {
         row(&format!("- {}", phase.phase.as_str()), requests(phase));
+    }
+    if plan.embeddings.is_some() {
+        let (tokens, cost) = (count(plan.embedded_tokens), plan.embedding_cost().display(2));
+        row("- embeddings", format!("{tokens} tokens, {cost}"));
     }
 }
 

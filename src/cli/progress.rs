@@ -72,8 +72,8 @@ struct Bars {
 impl Bars {
     fn new() -> Self {
         Self {
-            tasks: bar("accepted  [{bar:16}] {wide_msg}"),
-            money: bar("spent     [{bar:16}] {wide_msg}"),
+            tasks: bar("accepted  [{bar:10}] {wide_msg}"),
+            money: bar("spent     [{bar:10}] {wide_msg}"),
             network: bar("requests  {wide_msg}"),
             rejected: bar("rejected  {wide_msg}"),
             stalled: None,
@@ -213,14 +213,13 @@ pub(super) fn tasks(snapshot: &Snapshot) -> String {
 pub(super) fn money(snapshot: &Snapshot) -> String {
     let money = &snapshot.money;
     let mut text = money.spent.display(4);
-    if !money.reserved.is_zero() {
-        text.push_str(&format!(" + {} reserved", money.reserved.display(4)));
-    }
-    if !money.unconfirmed.is_zero() {
-        text.push_str(&format!(" + {} unconfirmed", money.unconfirmed.display(4)));
-    }
     if let Some(budget) = money.budget {
         text.push_str(&format!(" of {}", budget.display(2)));
+    }
+    for (amount, what) in [(money.reserved, "reserved"), (money.unconfirmed, "unconfirmed")] {
+        if !amount.is_zero() {
+            text.push_str(&format!(", {} {what}", amount.display(4)));
+        }
     }
     if let Some(projected) = snapshot.projected_cost() {
         text.push_str(&format!(", {} at the target", projected.display(2)));
@@ -293,7 +292,7 @@ mod tests {
         snapshot.money.reserved = "0.01".parse().unwrap();
         snapshot.money.budget = Some("5".parse().unwrap());
         snapshot.elapsed = Duration::from_secs(25);
-        insta::assert_snapshot!(line(&snapshot), @"accepted 250/1,000, 1m 15s to go · spent $0.5000 + $0.0100 reserved of $5.00, $2.00 at the target · 32 in flight, 118/120 requests/min, 0 tokens/min · rejected 40 · rouge-l 40");
+        insta::assert_snapshot!(line(&snapshot), @"accepted 250/1,000, 1m 15s to go · spent $0.5000 of $5.00, $0.0100 reserved, $2.00 at the target · 32 in flight, 118/120 requests/min, 0 tokens/min · rejected 40 · rouge-l 40");
         snapshot.stopping = Some(StopReason::Budget);
         snapshot.waiting = 17;
         snapshot.lanes[0].paused_for = Some(Duration::from_secs(3));
