@@ -126,7 +126,9 @@ class Run:
 
     def start(self, fail_point=None):
         environment = {"INSTRUCTMILL_FAILPOINT": fail_point} if fail_point else {}
-        return subprocess.Popen([str(part) for part in self.command], env=environment,
+        # Under `nohup` it would ignore the signal, as it should.
+        heeds = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        return subprocess.Popen([str(part) for part in self.command], env=environment, preexec_fn=heeds,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def mill(self, *arguments):
@@ -293,7 +295,7 @@ def end_badly(run, kind, rng):
 
 def interrupt(run, signals, rng):
     process = run.start()
-    time.sleep(rng.uniform(0.02, 0.45))
+    time.sleep(rng.uniform(0.01, 0.25))
     for number in signals:
         if process.poll() is None:
             process.send_signal(number)

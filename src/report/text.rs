@@ -162,7 +162,8 @@ fn money(lines: &mut Lines, report: &RunReport) {
 
 fn requests(lines: &mut Lines, report: &RunReport) {
     let (summary, attempts) = (&report.summary, &report.summary.attempts);
-    let mut text = format!("{} requests", count(summary.requests));
+    let requests = if summary.requests == 1 { "request" } else { "requests" };
+    let mut text = format!("{} {requests}", count(summary.requests));
     for (number, what) in [
         (summary.retries(), "retries"),
         (attempts.rate_limited, "rate limited"),
