@@ -57,8 +57,8 @@ impl CliError {
     pub(super) fn report(&self) -> ExitCode {
         if logs::is_json() {
             let fields = [("exit_code", json!(self.code)), ("hint", json!(self.hint))];
-            let fields = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-            logs::record(Level::ERROR, &self.message, fields);
+            let fields = Map::from_iter(fields.map(|(name, value)| (name.to_owned(), value)));
+            logs::record(Level::ERROR, &self.message, &fields);
             return ExitCode::from(self.code);
         }
         say(&format!("error: {}", self.message));
@@ -72,7 +72,7 @@ impl CliError {
 /// One line or more of talk. A closed stderr has nobody to listen.
 pub(super) fn say(text: &str) {
     if logs::is_json() {
-        return logs::record(Level::INFO, text.trim_matches('\n'), Map::new());
+        return logs::record(Level::INFO, text.trim_matches('\n'), &Map::new());
     }
     drop(writeln!(io::stderr().lock(), "{}", harmless(text)));
 }

@@ -66,13 +66,13 @@ pub(super) fn is_json() -> bool {
 
 /// Writes a line of JSON that is no log event: what would be said to a person. It is written whatever
 /// the level.
-pub(super) fn record(level: Level, message: &str, fields: Map<String, Value>) {
+pub(super) fn record(level: Level, message: &str, fields: &Map<String, Value>) {
     let line = json_line(level, env!("CARGO_PKG_NAME"), message, fields);
     // A closed stderr has nobody to listen.
     drop(AroundBars.write_all(line.as_bytes()));
 }
 
-fn json_line(level: Level, target: &str, message: &str, fields: Map<String, Value>) -> String {
+fn json_line(level: Level, target: &str, message: &str, fields: &Map<String, Value>) -> String {
     let value = json!({
         "time": jiff::Timestamp::now().to_string(),
         "level": level.as_str(),
@@ -106,7 +106,7 @@ where
         event.record(&mut fields);
         let metadata = event.metadata();
         let Fields { message, others } = fields;
-        writer.write_str(&json_line(*metadata.level(), metadata.target(), &message, others))
+        writer.write_str(&json_line(*metadata.level(), metadata.target(), &message, &others))
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_record_is_one_line_whatever_it_says() {
         let fields = Map::from_iter([("needed".to_owned(), json!(3))]);
-        let line = json_line(Level::WARN, "a::b", "one\ntwo \u{1b}[2J\u{202e}", fields);
+        let line = json_line(Level::WARN, "a::b", "one\ntwo \u{1b}[2J\u{202e}", &fields);
         assert_eq!(line.lines().count(), 1);
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(

@@ -46,7 +46,7 @@ impl Progress {
             tokio::time::sleep(LINE_EVERY).await;
             let snapshot = self.snapshots.borrow().clone();
             if logs::is_json() {
-                logs::record(Level::INFO, "progress", fields(&snapshot));
+                logs::record(Level::INFO, "progress", &fields(&snapshot));
             } else {
                 say(&line(&snapshot));
             }
