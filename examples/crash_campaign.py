@@ -65,7 +65,7 @@ SIGNALS = {
     "SIGINT twice": [signal.SIGINT, signal.SIGINT],
 }
 # Steps that a session comes to once or twice; it comes to the others again and again.
-RARE = {"open.tables": 1, "open.recovered": 1, "open.session": 1, "close.before": 1,
+RARE = {"open.journal": 1, "open.tables": 1, "open.recovered": 1, "open.session": 1, "close.before": 1,
         "close.committed": 1, "close.after": 1, "file.written": 2, "file.placed": 2,
         "embeddings.received": 3, "embeddings.stored": 3}
 

@@ -9,6 +9,8 @@
 pub enum Point {
     /// The run's directory was made.
     OpenDirectory,
+    /// The journal is a file without tables.
+    OpenJournal,
     /// The journal has its tables.
     OpenTables,
     /// The books of sessions that died are closed.
@@ -53,8 +55,9 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of a run.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::OpenDirectory,
+        Self::OpenJournal,
         Self::OpenTables,
         Self::OpenRecovered,
         Self::OpenSession,
@@ -81,6 +84,7 @@ impl Point {
     pub fn name(self) -> &'static str {
         match self {
             Self::OpenDirectory => "open.directory",
+            Self::OpenJournal => "open.journal",
             Self::OpenTables => "open.tables",
             Self::OpenRecovered => "open.recovered",
             Self::OpenSession => "open.session",

@@ -82,7 +82,11 @@ pub fn stored_settings(dir: &RunDir) -> Result<Option<Settings>, RunError> {
     if !dir.exists() {
         return Ok(None);
     }
-    settings_in(&dir.read()?)
+    match dir.read() {
+        // A process died before it had begun one.
+        Err(StoreError::Missing { .. }) => Ok(None),
+        reader => settings_in(&reader?),
+    }
 }
 
 pub(super) fn settings_in(reader: &RunReader) -> Result<Option<Settings>, RunError> {

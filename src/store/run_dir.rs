@@ -105,6 +105,7 @@ impl RunDir {
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
         let mut connection = self.connect()?;
+        reached(Point::OpenJournal);
         self.ensure_tables(&mut connection)?;
         reached(Point::OpenTables);
         let crashed = last_session_crashed(&connection).map_err(sqlite)?;
@@ -214,10 +215,7 @@ impl RunDir {
             }
             Some(_) => Ok(()),
             None => {
-                let tables: i64 = connection
-                    .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-                    .map_err(sqlite)?;
-                if tables > 0 {
+                if !schema::is_empty(connection).map_err(sqlite)? {
                     return Err(self.foreign("run.db belongs to another program"));
                 }
                 schema::create(connection).map_err(sqlite)

@@ -18,6 +18,8 @@ const SIGABRT: i32 = 6;
 const STEP: u64 = 25;
 
 const BUDGET: &str = "20";
+/// The steps after which there is no run yet.
+const BEFORE_A_RUN: [Point; 2] = [Point::OpenDirectory, Point::OpenJournal];
 const ONE_PHASE: [&str; 2] = ["--phases", "tasks"];
 const TWO_PHASES: [&str; 2] = ["--phases", "instructions+responses"];
 const EMBEDDINGS: [&str; 6] =
@@ -27,7 +29,7 @@ const EMBEDDINGS: [&str; 6] =
 /// those at which it matters how far the run is.
 fn steps(with_embeddings: bool) -> Vec<String> {
     let first = Point::ALL.into_iter().filter(|point| {
-        *point != Point::OpenDirectory
+        !BEFORE_A_RUN.contains(point)
             && (with_embeddings || !point.name().starts_with("embeddings."))
     });
     let later = [
@@ -108,8 +110,11 @@ fn it_dies_at_every_step_of_a_run_in_two_phases_with_embeddings() {
 #[test]
 fn a_directory_without_a_run_is_one_to_begin_in() {
     let (place, server) = (Place::new(), start());
-    let ended = generate(&place, &server, &ONE_PHASE, STEP, Point::OpenDirectory.name());
-    assert_eq!(ended.0.status.signal(), Some(SIGABRT), "{}", ended.talk());
+    for point in BEFORE_A_RUN {
+        let ended = generate(&place, &server, &ONE_PHASE, STEP, point.name());
+        assert_eq!(ended.0.status.signal(), Some(SIGABRT), "{point:?}: {}", ended.talk());
+        place.run(&["status", "--run", "run"]).assert_code(2).assert_says("there is no run");
+    }
     assert_eq!(server.bill().requests, 0);
     generate(&place, &server, &ONE_PHASE, STEP, "").assert_code(0);
     place.assert_replays();
