@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     /// Log more to stderr: -v what happens, -vv details
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
+    /// How stderr is written: for people, or a JSON object a line [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", env = "INSTRUCTMILL_LOG_FORMAT")]
+    #[arg(value_parser = PossibleValuesParser::new(super::logs::FORMATS))]
+    pub(super) log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +84,10 @@ pub(super) struct GenerateArgs {
     /// A TOML file with any of these settings by their names, with underscores
     #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// Work on a run that is on NFS, SMB or another network file system: only when no other machine
+    /// uses it meanwhile, not even to look
+    #[arg(long, env = "INSTRUCTMILL_ALLOW_NETWORK_FS")]
+    pub(super) allow_network_fs: bool,
     /// Do not ask before the first request
     #[arg(long, short)]
     pub(super) yes: bool,
@@ -89,6 +97,12 @@ pub(super) struct GenerateArgs {
     /// The format of --output
     #[arg(long, default_value = "alpaca", value_parser = exporters())]
     pub(super) format: String,
+    /// Write here at the end, also of a failure, how it ended, as JSON (`-` for stdout)
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary: Option<PathBuf>,
+    /// Serve metrics for Prometheus over HTTP at this address: a port of this machine, or IP:PORT
+    #[arg(long, value_name = "ADDR", env = "INSTRUCTMILL_METRICS")]
+    pub(super) metrics: Option<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     #[command(flatten)]
@@ -393,6 +407,11 @@ pub(super) struct StatusArgs {
     /// Show so many samples of what each rule rejected
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) samples: u32,
+    /// Show it again every second, or every S seconds, until the run ends: on a terminal in place,
+    /// elsewhere a line for each change, with --json an object
+    #[arg(long, value_name = "S", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with = "samples")]
+    pub(super) watch: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::args::{ResponsesArgs, SettingsArgs};
 use super::failure::CliError;
-use crate::config::{Environment, Money, RunConfig, Settings, read_settings};
+use super::pipes;
+use crate::config::{Environment, Money, Settings};
 use crate::pipeline::{self, Plan};
 use crate::report::{count, duration};
 use crate::usd::Usd;
@@ -39,7 +40,7 @@ pub(super) struct EstimateArgs {
 
 pub(super) fn run(args: EstimateArgs) -> Result<ExitCode, CliError> {
     let flags = Settings::from(args.settings).or(args.responses.into());
-    let file = args.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
+    let file = args.config.as_deref().map(pipes::read_settings).transpose()?.unwrap_or_default();
     let mut settings = flags.or(file);
     let budget = settings.budget.map(|Money(budget)| budget);
     // Any will do: only a run needs one.
@@ -50,7 +51,7 @@ pub(super) fn run(args: EstimateArgs) -> Result<ExitCode, CliError> {
             std::env::var(name).ok().or_else(|| is_key.then(|| NO_KEY.to_owned()))
         },
     };
-    let config = RunConfig::resolve(settings, environment)?;
+    let config = pipes::resolve(settings, environment)?;
     let plan = pipeline::estimate(&config)?;
     let text = if args.json { to_json(&plan, budget) } else { to_text(&plan, budget) };
     io::stdout().lock().write_all(text.as_bytes())?;
@@ -77,6 +78,10 @@ fn to_text(plan: &Plan, budget: Option<Usd>) -> String {
                 count(phase.output_tokens)
             ),
         );
+    }
+    if let Some(embedding) = &plan.embeddings {
+        let text = format!("{}, about {} tokens", embedding.model, count(plan.embedded_tokens));
+        row("embeddings", text);
     }
     row("target", format!("{} tasks, {}", count(plan.target), duration(plan.duration())));
     for (name, accepted, length) in CASES {
@@ -127,6 +132,8 @@ fn to_json(plan: &Plan, budget: Option<Usd>) -> String {
         "seconds": plan.duration().as_secs(),
         "cases": Value::Object(cases.into_iter().collect()),
         "phases": phases,
+        "embedded_tokens": plan.embedded_tokens,
+        "embeddings_cost_usd": plan.embedding_cost().to_string(),
     });
     format!("{value:#}\n")
 }

@@ -7,33 +7,60 @@ use std::process::ExitCode;
 use tokio::sync::watch;
 
 use super::args::GenerateArgs;
+use super::ending::{Known, Place};
 use super::export::{check_format, write_export};
 use super::failure::{CliError, say};
-use super::output::{check_not_input, check_output};
+use super::logs;
+use super::metrics;
+use super::output::{check_not_input, check_output, check_summary};
+use super::pipes;
 use super::progress::Progress;
 use super::question::{self, Answer};
 use super::status;
-use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings, read_settings};
+use crate::config::{EmbeddingConfig, Environment, RunConfig, SIMULATED, Settings};
+use crate::metrics::{Address, AddressError};
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
 use crate::summary::StopReason;
 
+const DONE: u8 = 0;
 const INTERRUPTED: u8 = 130;
 /// Files that a process has open beside its connections.
 const OTHER_FILES: u64 = 64;
 
 pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
+    let summary = args.summary.as_deref().map(Place::take).transpose()?;
+    let mut known = Known::default();
+    let ended = work(args, &mut known);
+    if let Some(summary) = summary {
+        let written = summary.write(&known, &ended);
+        // A failure that already has a cause is not made clearer by another one.
+        if ended.is_ok() {
+            written?;
+        }
+    }
+    ended.map(ExitCode::from)
+}
+
+/// The command, with its exit code. What is known of the run on the way stays in `known`.
+fn work(args: GenerateArgs, known: &mut Known) -> Result<u8, CliError> {
     if args.output.is_some() {
         check_format(&args.format)?;
     }
     let flags = Settings::from(args.settings).or(args.responses.into());
     let file = match &args.config {
-        Some(path) => read_settings(path)?,
+        Some(path) => pipes::read_settings(path)?,
         None => Settings::default(),
     };
-    let settings = flags.or(file);
+    let mut settings = Settings { metrics: args.metrics, ..flags }.or(file);
+    let session = Session::take(&mut settings)?;
     let dir = RunDir::new(args.run.unwrap_or_else(|| default_run(&settings)));
+    let dir = dir.on_network(args.allow_network_fs);
+    known.dir = Some(dir.clone());
+    if let Some(summary) = &args.summary {
+        check_summary(&dir, args.output.as_deref(), summary)?;
+    }
     let settings = match pipeline::stored_settings(&dir) {
         Ok(stored) => settings.or_begun(stored.unwrap_or_default()),
         // Opening the run says what is wrong with it, and better.
@@ -41,7 +68,7 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
         Err(error) => return Err(error.into()),
     };
     let environment = Environment { get: &|name| std::env::var(name).ok() };
-    let config = RunConfig::resolve(settings, environment)?;
+    let config = pipes::resolve(settings, environment)?;
     let outputs = config.responses.as_ref().map_or(0, |responses| responses.pace.concurrency);
     allow_connections(config.pace.concurrency.saturating_add(outputs))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -54,16 +81,16 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
             check_output(&dir, output)
         }
     };
-    let outcome = match runtime.block_on(generate(config, &dir, ask, check))? {
+    let outcome = match runtime.block_on(generate(config, &dir, ask, check, session))? {
         Ended::Ran(outcome) => *outcome,
         Ended::NotBegun(code) => {
             say("nothing was sent");
             return Ok(code);
         }
     };
-    let report = status::report_of(&dir, &outcome)?;
-    status::write_summary(&dir, &report)?;
-    say(&format!("\n{}", to_text(&report).trim_end()));
+    let report = known.report.insert(status::report_of(&dir, &outcome)?);
+    status::write_summary(&dir, report)?;
+    say(&format!("\n{}", to_text(report).trim_end()));
     if let Some(path) = &args.output {
         let written = write_export(&dir, &args.format, path)?;
         say(&format!("{:<14} {} tasks to {}", "exported", count(written), path.display()));
@@ -71,11 +98,30 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
     conclude(outcome)
 }
 
+/// What is said of a session and is not stored in the run.
+struct Session {
+    metrics: Option<Address>,
+}
+
+impl Session {
+    /// Takes it out of the settings. The format of the log counts from now on.
+    fn take(settings: &mut Settings) -> Result<Self, CliError> {
+        if let Some(format) = settings.log_format.take() {
+            logs::use_format(&format)?;
+        }
+        let address = settings.metrics.take().map(|address| address.parse());
+        let metrics = address
+            .transpose()
+            .map_err(|error: AddressError| CliError::usage(format!("metrics: {error}")))?;
+        Ok(Self { metrics })
+    }
+}
+
 /// How a session ended.
 enum Ended {
     Ran(Box<Outcome>),
     /// A person did not want it.
-    NotBegun(ExitCode),
+    NotBegun(u8),
 }
 
 /// Opens the run, which makes its directory, checks where the output will go, shows the plan, and
@@ -85,6 +131,7 @@ async fn generate(
     dir: &RunDir,
     ask: bool,
     check_output: impl FnOnce() -> Result<(), CliError>,
+    session: Session,
 ) -> Result<Ended, CliError> {
     let costs = config.budget.is_some() && !config.source.is_simulated();
     let (shutdown, listener) = pipeline::listen()?;
@@ -101,8 +148,8 @@ async fn generate(
     if ask && costs {
         let code = match question::ask(shutdown.clone(), &mut listener).await? {
             Answer::Yes => None,
-            Answer::No => Some(ExitCode::SUCCESS),
-            Answer::Interrupted => Some(ExitCode::from(INTERRUPTED)),
+            Answer::No => Some(DONE),
+            Answer::Interrupted => Some(INTERRUPTED),
         };
         if let Some(code) = code {
             prepared.cancel().await?;
@@ -110,6 +157,16 @@ async fn generate(
         }
     }
     let (sender, receiver) = watch::channel(Snapshot::default());
+    let _metrics = match session.metrics {
+        Some(address) => match metrics::serve(address, receiver.clone()).await {
+            Ok(server) => Some(server),
+            Err(error) => {
+                prepared.cancel().await?;
+                return Err(error);
+            }
+        },
+        None => None,
+    };
     let progress = Progress::new(receiver);
     let outcome = tokio::select! {
         outcome = Box::pin(prepared.run(sender, shutdown)) => outcome?,
@@ -119,10 +176,10 @@ async fn generate(
     Ok(Ended::Ran(Box::new(outcome)))
 }
 
-fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
+fn conclude(outcome: Outcome) -> Result<u8, CliError> {
     match (outcome.reason, outcome.error) {
         (_, Some(error)) => Err(error.into()),
-        (StopReason::Interrupted, None) => Ok(ExitCode::from(INTERRUPTED)),
+        (StopReason::Interrupted, None) => Ok(INTERRUPTED),
         (StopReason::NoProgress, None) => {
             let message = "the last responses brought no accepted task: stopped to save money";
             Err(CliError::failure(message).with_hint(
@@ -130,7 +187,7 @@ fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
                  more varied seed tasks or a higher --max-stalled-responses may help",
             ))
         }
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(DONE),
     }
 }
 
@@ -165,8 +222,8 @@ fn describe(plan: &Plan, run: &Path) -> String {
     let mut lines = Vec::new();
     if plan.simulated {
         lines.push(
-            "SIMULATED: no API is asked and no money is spent. Every task is made up: do not \
-             train on it.\nFor a real run give --model and --budget, and set OPENAI_API_KEY."
+            "SIMULATED: no API is asked, no money is spent, and every task is made up. Do not\n\
+             train on it. For a real run give --model and --budget, and set OPENAI_API_KEY."
                 .to_owned(),
         );
     }
@@ -207,20 +264,20 @@ fn rules(plan: &Plan) -> String {
 fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
     let requests = |phase: &PhasePlan| {
         format!(
-            "about {} requests, {} prompt and {} output tokens, {}",
+            "{} requests, {} prompt and {} output tokens, {}",
             count(phase.requests),
             count(phase.prompt_tokens),
             count(phase.output_tokens),
             phase.cost.display(2),
         )
     };
-    let whole = duration(plan.duration());
-    if let [phase] = plan.phases.as_slice() {
-        return row("estimate", format!("{}, {whole}", requests(phase)));
-    }
-    row("estimate", format!("{}, {whole}", plan.cost().display(2)));
+    row("estimate", format!("about {}, {}", plan.cost().display(2), duration(plan.duration())));
     for phase in &plan.phases {
         row(&format!("- {}", phase.phase.as_str()), requests(phase));
+    }
+    if plan.embeddings.is_some() {
+        let (tokens, cost) = (count(plan.embedded_tokens), plan.embedding_cost().display(2));
+        row("- embeddings", format!("{tokens} tokens, {cost}"));
     }
 }
 

@@ -31,10 +31,10 @@ pub(super) struct Entry {
 /// Every setting that is a flag of `generate`, in the order of its help.
 pub(super) fn entries() -> Vec<Entry> {
     let program = Arguments::command();
-    let generate = program.find_subcommand("generate").map(|generate| {
-        generate.get_arguments().filter(|arg| Settings::KEYS.contains(&arg.get_id().as_str()))
-    });
-    generate.into_iter().flatten().map(entry).collect()
+    let generate = program.find_subcommand("generate").map(clap::Command::get_arguments);
+    // Those of the program itself are flags of all commands.
+    let all = generate.into_iter().flatten().chain(program.get_arguments());
+    all.filter(|arg| Settings::KEYS.contains(&arg.get_id().as_str())).map(entry).collect()
 }
 
 fn entry(arg: &Arg) -> Entry {

@@ -7,6 +7,7 @@ use super::args::ReplayArgs;
 use super::export::{say_simulated, to_output};
 use super::failure::{CliError, say};
 use super::output::check_output;
+use super::pipes;
 use crate::config::{ConfigError, Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::novelty::Combination;
 use crate::pipeline::{self, ReplayTotals};
@@ -24,7 +25,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     // A replay sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-replay".to_owned()) };
     ensure_embeddings(args, &begun)?;
-    let config = RunConfig::resolve(changed(args).or(begun), environment).map_err(|error| {
+    let config = pipes::resolve(changed(args).or(begun), environment).map_err(|error| {
         let is_of_seeds = matches!(error, ConfigError::Seeds(_)) && args.seeds.is_none();
         let error = CliError::from(error);
         if is_of_seeds { error.with_hint(NAME_SEEDS) } else { error }

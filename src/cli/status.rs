@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::args::StatusArgs;
 use super::failure::{CliError, harmless};
+use super::watch;
 use crate::config::Settings;
 use crate::export::AtomicFile;
 use crate::pipeline::{self, Outcome};
@@ -14,12 +16,11 @@ use crate::summary::{RunState, StopReason, Summary};
 
 pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
     let dir = RunDir::new(&args.run);
+    if let Some(seconds) = args.watch {
+        return watch::run(&dir, args.json, Duration::from_secs(seconds));
+    }
     let reader = dir.read()?;
-    let (state, stop_reason, message) = reader.state()?;
-    let settings = settings(&dir)?;
-    let state = (state, stop_reason, message);
-    let simulated = pipeline::is_simulated(&reader)?;
-    let report = report(&dir, &settings, simulated, state, reader.summary()?);
+    let report = report_in(&dir, &reader, reader.state()?)?;
     let text = if args.json { to_json(&report) } else { harmless(&to_text(&report)).into_owned() };
     io::stdout().write_all(text.as_bytes())?;
     if args.samples > 0 {
@@ -30,6 +31,22 @@ pub(super) fn run(args: &StatusArgs) -> Result<ExitCode, CliError> {
 
 pub(super) fn settings(dir: &RunDir) -> Result<Settings, CliError> {
     Ok(pipeline::stored_settings(dir)?.unwrap_or_default())
+}
+
+/// The report on a run as it is stored.
+pub(super) fn stored(dir: &RunDir) -> Result<RunReport, CliError> {
+    let reader = dir.read()?;
+    report_in(dir, &reader, reader.state()?)
+}
+
+/// The same, for a state that was read before.
+pub(super) fn report_in(
+    dir: &RunDir,
+    reader: &RunReader,
+    state: State,
+) -> Result<RunReport, CliError> {
+    let simulated = pipeline::is_simulated(reader)?;
+    Ok(report(dir, &settings(dir)?, simulated, state, reader.summary()?))
 }
 
 /// The report on a session that has just ended.
@@ -47,12 +64,15 @@ pub(super) fn write_summary(dir: &RunDir, report: &RunReport) -> Result<(), CliE
     Ok(file.commit()?)
 }
 
+/// How a run is, why it stopped, and with which error.
+pub(super) type State = (RunState, Option<StopReason>, Option<String>);
+
 /// What is told about every run.
 pub(super) fn report(
     dir: &RunDir,
     settings: &Settings,
     simulated: bool,
-    (state, stop_reason, message): (RunState, Option<StopReason>, Option<String>),
+    (state, stop_reason, message): State,
     summary: Summary,
 ) -> RunReport {
     let is_other = settings.output_model() != settings.model.as_deref();

@@ -167,6 +167,10 @@ settings! {
     simulated_latency_ms: u64,
     /// Faults of the simulated provider, such as `429:0.02,drop:0.01`.
     simulated_faults: String,
+    /// How stderr is written: `text` or `json`. Of a session, not of a run.
+    log_format: String,
+    /// Where metrics are served, an address or a port. Of a session, not of a run.
+    metrics: String,
 }
 
 /// Settings that decide what the tasks of a run are. They cannot change once a run has begun: its

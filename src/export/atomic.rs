@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::failpoint::{Point, reached};
+
 /// How many bytes are collected before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -115,7 +117,9 @@ impl AtomicFile {
         let Self { target, directory, file } = self;
         let placed = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
             file.as_file().sync_all()?;
+            reached(Point::FileWritten);
             file.persist(&target).map_err(|failed| failed.error)?;
+            reached(Point::FilePlaced);
             sync_directory(&directory)
         });
         placed.map_err(|source| AtomicFileError::Failed { path: target, source })

@@ -96,6 +96,26 @@ pub struct Rates {
     pub tokens: u64,
 }
 
+/// Why nobody passes, and until when as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// When it is looked at again.
+    pub until: Instant,
+    /// Why.
+    pub by: HeldBy,
+}
+
+/// What holds a request back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBy {
+    /// A pause after a refusal.
+    Pause,
+    /// The requests per minute.
+    Requests,
+    /// The tokens per minute.
+    Tokens,
+}
+
 /// Admits requests so that no sliding minute has more requests or tokens than the [`Limits`].
 ///
 /// Clones share one state. Time is tokio's, so a paused runtime clock drives it.
@@ -185,6 +205,11 @@ impl Limiter {
     /// The end of the pause, while there is one.
     pub fn paused_until(&self) -> Option<Instant> {
         self.shared.state().paused_until(Instant::now())
+    }
+
+    /// What holds the one at the gate back; `None` when nobody had to wait last.
+    pub fn hold(&self) -> Option<Hold> {
+        self.shared.state().hold()
     }
 
     /// Changes the limits while requests wait and are under way. They act at once, on the minute

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::pace::Pace;
 use super::search::Search;
 use super::window::{Usage, Window};
-use super::{Announced, Limits, Rates};
+use super::{Announced, HeldBy, Hold, Limits, Rates};
 
 /// Both layers and the pause. Its owner keeps it behind a lock, so a decision is one step.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct State {
     requests: Pace,
     tokens: Pace,
     paused_until: Option<Instant>,
+    /// Why the last one could not be admitted; `None` when it could.
+    hold: Option<Hold>,
 }
 
 impl State {
@@ -36,6 +38,7 @@ impl State {
             requests: Pace::new(now, limits.requests_per_minute),
             tokens: Pace::new(now, limits.tokens_per_minute),
             paused_until: None,
+            hold: None,
         }
     }
 
@@ -43,20 +46,26 @@ impl State {
     /// and gives the earliest instant at which another try may succeed.
     pub(super) fn admit(&mut self, now: Instant, tokens: u64) -> Result<u64, Instant> {
         if let Some(until) = self.paused_until(now) {
-            return Err(until);
+            return Err(self.held(until, HeldBy::Pause));
         }
         if let Some(until) = self.window.full_until(now, tokens, &self.limits) {
-            return Err(until);
+            let alone = Limits { tokens_per_minute: None, ..self.limits };
+            let is_full = self.window.full_until(now, tokens, &alone).is_some();
+            let by = if is_full { HeldBy::Requests } else { HeldBy::Tokens };
+            return Err(self.held(until, by));
         }
         let before = self.requests.arrival();
-        self.requests.pass(1)?;
+        if let Err(until) = self.requests.pass(1) {
+            return Err(self.held(until, HeldBy::Requests));
+        }
         if let Err(until) = self.tokens.pass(tokens) {
             self.requests.restore(before);
-            return Err(until);
+            return Err(self.held(until, HeldBy::Tokens));
         }
         if self.search.permitted(now) {
             self.put_in_force(now);
         }
+        self.hold = None;
         Ok(self.window.record(now, tokens))
     }
 
@@ -72,6 +81,15 @@ impl State {
                 self.window.record(at, tokens);
             }
         }
+    }
+
+    fn held(&mut self, until: Instant, by: HeldBy) -> Instant {
+        self.hold = Some(Hold { until, by });
+        until
+    }
+
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.hold
     }
 
     /// Corrects a reservation downwards.

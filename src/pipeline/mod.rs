@@ -30,6 +30,8 @@ mod retry;
 mod shared;
 mod shutdown;
 mod split;
+mod waits;
+mod watchdog;
 mod worker;
 
 pub use dedup::{

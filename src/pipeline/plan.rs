@@ -11,7 +11,7 @@ use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
 use crate::novelty::Combination;
 use crate::summary::Summary;
-use crate::task::Candidate;
+use crate::task::{Candidate, Compared};
 use crate::usd::Usd;
 
 /// Bytes of English text in a token, roughly.
@@ -51,6 +51,8 @@ pub struct Plan {
     pub one_lane: bool,
     /// Where embeddings come from, where the rules need them.
     pub embeddings: Option<EmbeddingConfig>,
+    /// Tokens of texts that are expected to be embedded.
+    pub embedded_tokens: u64,
 }
 
 /// What lies ahead of one phase.
@@ -108,12 +110,20 @@ impl Plan {
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
             embeddings: config.embedding.clone(),
+            embedded_tokens: embedded_tokens(config, so_far, missing),
         }
     }
 
     /// What everything is expected to cost.
     pub fn cost(&self) -> Usd {
-        self.phases.iter().map(|phase| phase.cost).sum()
+        let phases: Usd = self.phases.iter().map(|phase| phase.cost).sum();
+        phases.saturating_add(self.embedding_cost())
+    }
+
+    /// What embeddings are expected to cost.
+    pub fn embedding_cost(&self) -> Usd {
+        let price = self.embeddings.as_ref().map_or(Usd::ZERO, |embedding| embedding.price);
+        price.saturating_mul(self.embedded_tokens)
     }
 
     /// What everything would cost if `accepted` of a hundred candidates were accepted and outputs
@@ -132,7 +142,8 @@ impl Plan {
             tokens(phase.prompt_tokens, phase.price.input)
                 .saturating_add(tokens(written, phase.price.output))
         };
-        self.phases.iter().map(cost).sum()
+        let phases: Usd = self.phases.iter().map(cost).sum();
+        phases.saturating_add(self.embedding_cost())
     }
 
     /// How long everything is expected to take: phases that have an API of their own overlap.
@@ -248,6 +259,22 @@ fn two_phases(
         PhasePlan::new(config, Phase::Instructions, requests, &instructions),
         PhasePlan::new(config, Phase::Responses, outputs.div_ceil(tasks), &answer),
     ]
+}
+
+/// Tokens of texts to be embedded: of the candidates that the missing tasks take, as if nothing else
+/// turned any away, and at the beginning of the seed tasks.
+fn embedded_tokens(config: &RunConfig, so_far: &Summary, missing: u64) -> u64 {
+    if config.embedding.is_none() {
+        return 0;
+    }
+    let seed = SeedTokens::of(config);
+    let each = match config.rules.compared {
+        Compared::All => seed.question + seed.output,
+        Compared::Instruction | Compared::InstructionAndInput => seed.question,
+    };
+    let seeds = if so_far.attempts.sent == 0 { to_u64(config.seeds.tasks.len()) } else { 0 };
+    let candidates = missing.saturating_mul(100) / EXPECTED_PERCENT;
+    seeds.saturating_add(candidates).saturating_mul(each.max(1))
 }
 
 /// Tokens of a seed task, on average.

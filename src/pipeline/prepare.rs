@@ -1,6 +1,7 @@
 //! Opening a run: what an earlier session left is taken up, and everything that can be checked
 //! without a request is checked.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -16,16 +17,23 @@ use super::progress::Snapshot;
 use super::recent::Recent;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
+use super::waits::Waits;
 use super::worker::{LongPauses, settlement};
 use crate::config::{
     BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, SIMULATED_KEY,
     Settings,
 };
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
+use crate::histogram::Histogram;
 use crate::ledger::Ledger;
 use crate::provider::Transport;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
+
+/// Where the classes of answers' latencies end, in seconds: from a simulated answer to one of a model
+/// that thinks for minutes.
+const LATENCIES: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 
 /// The name under which a run stores a random identity of its own.
 const RUN_ID_KEY: &str = "run_id";
@@ -80,7 +88,11 @@ pub fn stored_settings(dir: &RunDir) -> Result<Option<Settings>, RunError> {
     if !dir.exists() {
         return Ok(None);
     }
-    settings_in(&dir.read()?)
+    match dir.read() {
+        // A process died before it had begun one.
+        Err(StoreError::Missing { .. }) => Ok(None),
+        reader => settings_in(&reader?),
+    }
 }
 
 /// Whether the tasks of a run are made up: it asked for that, or a server that it asked said so.
@@ -165,6 +177,9 @@ impl Prepared {
             stopping,
             long_pauses: LongPauses::default(),
             simulated: is_simulated(&run.reader)?.into(),
+            waits: Waits::default(),
+            latencies: Phase::ALL.map(|_| Histogram::new(&LATENCIES)),
+            pauses: AtomicU64::new(0),
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
         let resumed = Resumed {
@@ -266,6 +281,7 @@ async fn on_a_worker_thread(collector: impl Future<Output = Stop> + Send + 'stat
 async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     let OpenRun { journal, writer, reader, lock, .. } = run;
     let message = stop.error.as_ref().map(ToString::to_string);
+    reached(Point::CloseBefore);
     let closed = journal.close(stop.reason, message).await;
     drop(journal);
     writer.join();
@@ -273,6 +289,7 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     if stop.error.is_none() {
         closed?;
     }
+    reached(Point::CloseAfter);
     let (summary, simulated) = (reader.summary()?, is_simulated(&reader)?);
     drop(lock);
     Ok(Outcome { reason: stop.reason, error: stop.error, summary, simulated })

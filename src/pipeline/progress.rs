@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::event::Phase;
+use crate::histogram::Durations;
 use crate::ledger::Totals;
 use crate::limit::{Limits, Rates};
 use crate::summary::{StopReason, Summary};
@@ -27,6 +28,16 @@ pub struct Snapshot {
     pub elapsed: Duration,
     /// Why no more requests are sent, while those under way are waited for.
     pub stopping: Option<StopReason>,
+    /// What is waited for, when no answer has come for a minute.
+    pub stalled: Option<String>,
+    /// How long no answer has come.
+    pub quiet: Duration,
+    /// How often an API began to pause after a 429, in this session.
+    pub pauses: u64,
+    /// How long this session's answers took, by phase.
+    pub latencies: Vec<(Phase, Durations)>,
+    /// How long this session's commits to the journal took.
+    pub commits: Durations,
 }
 
 /// One API at one moment.

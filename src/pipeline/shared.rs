@@ -1,15 +1,18 @@
 //! What all workers share, whichever API they ask: the ledger, the journal and the end of the
 //! sending.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::waits::{Wait, Waits};
 use super::worker::{Errand, LongPauses};
 use crate::chat::TokenUsage;
 use crate::config::SIMULATED_KEY;
+use crate::event::Phase;
+use crate::histogram::Histogram;
 use crate::ledger::Ledger;
 use crate::limit::Permit;
 use crate::store::{AttemptEnd, Journal, StoreError, unix_ms};
@@ -31,6 +34,12 @@ pub(super) struct Shared {
     pub(super) long_pauses: LongPauses,
     /// Whether the run is known to be simulated.
     pub(super) simulated: AtomicBool,
+    /// What requests wait for now.
+    pub(super) waits: Waits,
+    /// How long answers took, by phase.
+    pub(super) latencies: [Histogram; Phase::ALL.len()],
+    /// How often an API began to pause after a 429.
+    pub(super) pauses: AtomicU64,
     /// What was sent and used over all sessions.
     pub(super) tally: Mutex<(AttemptCounts, TokenUsage)>,
 }
@@ -40,6 +49,7 @@ impl Shared {
     pub(super) async fn permit(&self, job: &impl Errand) -> Option<Permit> {
         let tokens = job.tokens();
         let mut stopping = self.stopping.clone();
+        let _waiting = self.waits.begin(Wait::Permit);
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => None,
@@ -59,11 +69,17 @@ impl Shared {
     /// Waits; true when the run began to stop meanwhile.
     pub(super) async fn stopped_within(&self, pause: Duration) -> bool {
         let mut stopping = self.stopping.clone();
+        let _waiting = self.waits.begin(Wait::Retry);
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => true,
             () = tokio::time::sleep(pause) => false,
         }
+    }
+
+    /// An answer of this phase has come after so long.
+    pub(super) fn note_latency(&self, phase: Phase, latency: Duration) {
+        self.latencies[phase as usize].record(latency);
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut AttemptCounts)) {

@@ -10,9 +10,19 @@ use crate::usd::Usd;
 
 /// The report as a JSON object, pretty-printed, with a final line break.
 pub fn to_json(report: &RunReport) -> String {
+    format!("{:#}\n", to_value(report))
+}
+
+/// The report as a JSON object in one line, with a final line break.
+pub fn to_json_line(report: &RunReport) -> String {
+    format!("{}\n", to_value(report))
+}
+
+/// The report as a JSON object.
+pub fn to_value(report: &RunReport) -> Value {
     let summary = &report.summary;
     let attempts = &summary.attempts;
-    let value = json!({
+    json!({
         "run": report.run.display().to_string(),
         "state": report.state.as_str(),
         "stop_reason": report.stop_reason.map(crate::summary::StopReason::as_str),
@@ -43,8 +53,7 @@ pub fn to_json(report: &RunReport) -> String {
         "unconfirmed_usd": money(summary.unconfirmed),
         "usd_per_1000_tasks": summary.usd_per_thousand().map(money),
         "active_seconds": seconds(summary.active_ms),
-    });
-    format!("{value:#}\n")
+    })
 }
 
 fn tokens(usage: &TokenUsage) -> Value {

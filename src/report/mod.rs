@@ -12,7 +12,7 @@ use crate::summary::{RunState, StopReason, Summary};
 use crate::usd::Usd;
 
 pub use html::to_html;
-pub use json::to_json;
+pub use json::{to_json, to_json_line, to_value};
 pub use numbers::{count, duration};
 pub use text::to_text;
 

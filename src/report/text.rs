@@ -22,6 +22,11 @@ pub fn to_text(report: &RunReport) -> String {
     lines.0
 }
 
+/// The most columns of a line that is put together of parts.
+const COLUMNS: usize = 80;
+/// Where the values of rows begin.
+const INDENT: usize = 15;
+
 /// Who is asked, and for outputs where that is another model.
 fn source(report: &RunReport) -> String {
     let first = format!("{} · {}", report.provider, report.model);
@@ -41,6 +46,23 @@ impl Lines {
 
     fn row(&mut self, label: &str, value: &str) {
         self.raw(&format!("{label:<14} {value}"));
+    }
+}
+
+impl Lines {
+    /// A row of parts, on as many lines as they take.
+    fn list(&mut self, label: &str, first: String, parts: impl Iterator<Item = String>) {
+        let (mut label, mut line) = (label, first);
+        for part in parts {
+            if INDENT + line.len() + 2 + part.len() > COLUMNS {
+                self.row(label, &line);
+                (label, line) = ("", part);
+            } else {
+                line.push_str("  ");
+                line.push_str(&part);
+            }
+        }
+        self.row(label, &line);
     }
 }
 
@@ -96,19 +118,18 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
             .map(|((_, rule), count)| (rule.as_str(), *count))
             .collect();
         rules.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        let mut detail = String::new();
-        for (rule, number) in rules {
-            detail.push_str(&format!("  {rule} {}", count(number)));
-        }
         let share = percent(total, candidates);
-        lines.row(&format!("- {}", stage.as_str()), &format!("{} ({share}){detail}", count(total)));
+        let total = format!("{} ({share})", count(total));
+        let rules = rules.into_iter().map(|(rule, number)| format!("{rule} {}", count(number)));
+        lines.list(&format!("- {}", stage.as_str()), total, rules);
     }
     if summary.open_tasks > 0 {
         lines.row("open", &format!("{} instructions wait for outputs", count(summary.open_tasks)));
     }
     if summary.unjudged_responses > 0 {
         let number = count(summary.unjudged_responses);
-        lines.row("kept", &format!("{number} responses not judged to their end, for more tasks"));
+        let responses = if summary.unjudged_responses == 1 { "response" } else { "responses" };
+        lines.row("kept", &format!("{number} {responses} not judged to their end, for more tasks"));
     }
 }
 
@@ -151,7 +172,8 @@ fn money(lines: &mut Lines, report: &RunReport) {
 
 fn requests(lines: &mut Lines, report: &RunReport) {
     let (summary, attempts) = (&report.summary, &report.summary.attempts);
-    let mut text = format!("{} requests", count(summary.requests));
+    let requests = if summary.requests == 1 { "request" } else { "requests" };
+    let mut text = format!("{} {requests}", count(summary.requests));
     for (number, what) in [
         (summary.retries(), "retries"),
         (attempts.rate_limited, "rate limited"),
@@ -243,6 +265,18 @@ mod tests {
             (&value["model"], &value["output_model"]),
             (&"simulated".into(), &"strong".into())
         );
+    }
+
+    #[test]
+    fn many_rules_take_several_lines() {
+        let mut lines = Lines(String::new());
+        let rules = (0..12).map(|number| format!("rule_{number} {number}"));
+        lines.list("- filter", "86 (3.2%)".to_owned(), rules);
+        insta::assert_snapshot!(lines.0, @"
+        - filter       86 (3.2%)  rule_0 0  rule_1 1  rule_2 2  rule_3 3  rule_4 4
+                       rule_5 5  rule_6 6  rule_7 7  rule_8 8  rule_9 9  rule_10 10
+                       rule_11 11
+        ");
     }
 
     #[test]

@@ -13,10 +13,13 @@ use super::memory::Disk;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::writer::{Ack, Command, Place, Writer};
 use super::{RunReader, StoreError};
+use crate::histogram::{Durations, Histogram};
 use crate::summary::StopReason;
 
 /// Commands that may wait for the writer thread before callers are held back.
 const QUEUE: usize = 1_024;
+/// Where the classes of commit times end, in seconds: from a fast disk to one that hangs.
+const COMMITS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
 
 /// The writing side of a run. Clones write to the same run.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct Journal {
     next_attempt: Arc<AtomicU64>,
     /// Set for a run in memory.
     disk: Option<Arc<dyn Disk>>,
+    /// How long commits took.
+    commits: Arc<Histogram>,
 }
 
 /// The writer thread, to be waited for after the last command. For a run in memory it is a task.
@@ -61,7 +66,8 @@ impl Journal {
         let next_attempt = reader.next_attempt_id()?;
         let last_seq = reader.last_seq()?;
         let (database, disk) = (place.database.clone(), place.disk.clone());
-        let writer = Writer::new(connection, place, session, last_seq)
+        let commits = Arc::new(Histogram::new(&COMMITS));
+        let writer = Writer::new(connection, place, session, last_seq, Arc::clone(&commits))
             .map_err(|error| StoreError::io(&database, &error))?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
@@ -78,13 +84,18 @@ impl Journal {
             Writing::Thread(thread)
         };
         let next_attempt = Arc::new(AtomicU64::new(next_attempt));
-        let journal = Self { commands, failure, next_attempt, disk };
+        let journal = Self { commands, failure, next_attempt, disk, commits };
         Ok((journal, WriterThread(writing)))
     }
 
     /// A number for a new attempt, unique within the run.
     pub fn next_attempt_id(&self) -> u64 {
         self.next_attempt.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How long this session's commits took, each until it was durable.
+    pub fn commit_times(&self) -> Durations {
+        self.commits.read()
     }
 
     /// Records that an attempt is about to leave. When this returns, its reservation is durable.

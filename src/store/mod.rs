@@ -20,6 +20,7 @@ mod figures;
 mod journal;
 mod marks;
 mod memory;
+mod place;
 mod reader;
 mod records;
 mod row;

@@ -38,6 +38,9 @@ impl RunReader {
         reader.attempt(|connection| connection.pragma_update(None, "trusted_schema", false))?;
         match reader.attempt(schema::version_of)? {
             Some(_) => Ok(reader),
+            None if reader.attempt(schema::is_empty)? => {
+                Err(StoreError::Missing { path: dir.path().to_owned() })
+            }
             None => Err(StoreError::Foreign {
                 path: dir.path().to_owned(),
                 reason: "run.db belongs to another program".to_owned(),

@@ -118,6 +118,11 @@ pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<Option<i64
     connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map(Some)
 }
 
+/// Whether a database has no tables at all: a process that died made no more of it than a file.
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}
+
 /// Marks a SQLite file as a run of instructmill: the bytes of `mill`.
 pub(super) const APPLICATION_ID: i64 = 0x6d69_6c6c;
 

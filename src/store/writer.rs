@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,8 @@ use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
 use super::watched::Watched;
 use super::{StoreError, unix_ms};
+use crate::failpoint::{Point, reached};
+use crate::histogram::Histogram;
 use crate::summary::StopReason;
 
 /// Commands in one commit, at most.
@@ -73,6 +75,7 @@ pub(super) struct Writer {
     last_seq: u64,
     /// Set when the disk was full: what is under way is still written, nothing new may begin.
     refuse_new: Option<StoreError>,
+    commits: Arc<Histogram>,
 }
 
 impl Writer {
@@ -81,10 +84,11 @@ impl Writer {
         place: Place,
         session: i64,
         last_seq: u64,
+        commits: Arc<Histogram>,
     ) -> std::io::Result<Self> {
         let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
         let refuse_new = None;
-        Ok(Self { connection, compressor, place, session, last_seq, refuse_new })
+        Ok(Self { connection, compressor, place, session, last_seq, refuse_new, commits })
     }
 
     /// Works until the journal is closed, or an error closes it, which is left in `failure`.
@@ -154,7 +158,10 @@ impl Writer {
         }
         // SQLite would go on in a file that nobody can find again.
         self.place.watched.check()?;
-        match self.apply(group) {
+        let began = Instant::now();
+        let applied = self.apply(group);
+        self.commits.record(began.elapsed());
+        match applied {
             Err(error) if is_full(&error) && self.refuse_new.is_none() => {
                 tracing::warn!(
                     "the disk is full: giving up the ballast to store what is under way"
@@ -166,6 +173,7 @@ impl Writer {
             }
             Err(error) => Err(StoreError::sqlite(&self.place.database, &error)),
             Ok(last_seq) => {
+                reached(Point::CommitAfter);
                 let mut seq = std::mem::replace(&mut self.last_seq, last_seq);
                 for command in group.drain(..) {
                     acknowledge(command, &mut seq);
@@ -209,6 +217,7 @@ impl Writer {
         transaction
             .prepare_cached("UPDATE sessions SET seen_at_ms = ?2 WHERE id = ?1")?
             .execute(params![self.session, unix_ms()])?;
+        reached(Point::CommitBefore);
         if let Some(disk) = &self.place.disk {
             disk.commit()?;
         }
@@ -217,6 +226,7 @@ impl Writer {
             disk.committed();
         }
         if closing {
+            reached(Point::CloseCommitted);
             // Only tidiness: the log is just as durable where it is.
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
             if let Err(error) = self.connection.query_row(checkpoint, [], |_row| Ok(())) {

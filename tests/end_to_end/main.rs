@@ -9,6 +9,7 @@ mod embeddings;
 mod environment;
 mod estimate;
 mod export;
+mod failpoints;
 mod faults;
 mod generate;
 #[cfg(unix)]
@@ -27,7 +28,9 @@ mod providers;
 mod raw_server;
 mod replay;
 mod report;
+mod scheduler;
 mod secrets;
 mod support;
 mod tls;
 mod view;
+mod watch;

@@ -67,6 +67,11 @@ impl Embedder {
         })
     }
 
+    /// The API that is asked.
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
     /// What the embeddings of a response of so many output tokens cost at most.
     fn worst_case_of_response(&self, max_output_tokens: u32) -> Usd {
         let bytes = u64::from(max_output_tokens) * BYTES_PER_TOKEN;

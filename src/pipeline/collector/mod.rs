@@ -24,6 +24,7 @@ use super::lane::Lane;
 use super::progress::Snapshot;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
+use super::watchdog::Watchdog;
 use super::worker::{Arrived, Errand, Job, Purpose, Report, run_job};
 use crate::config::{RequestConfig, RunConfig};
 use crate::event::Phase;
@@ -94,6 +95,8 @@ struct Streaks {
 pub(super) struct Collector {
     shared: Arc<Shared>,
     lane: Arc<Lane>,
+    /// All APIs that are asked, with what for where there are several.
+    lanes: Vec<(Option<Phase>, Arc<Lane>)>,
     request: RequestConfig,
     target: u64,
     max_requests: u64,
@@ -125,6 +128,7 @@ pub(super) struct Collector {
     accepted_at_start: u64,
     responses_judged: u64,
     started_at: Instant,
+    watchdog: Watchdog,
 }
 
 /// Where an earlier session left off.
@@ -146,11 +150,13 @@ impl Collector {
         progress: watch::Sender<Snapshot>,
     ) -> Self {
         let asked = config.request.tasks_per_request;
+        let listed = publish::listed(&lanes);
         let Lanes { first: lane, outputs, embedder } = lanes;
         let two_phases = config.responses.as_ref().map(|r| TwoPhases::new(r, asked, outputs));
         Self {
             shared,
             lane,
+            lanes: listed,
             two_phases,
             embedder,
             stored_up_to: 0,
@@ -176,6 +182,7 @@ impl Collector {
             responses_judged: resumed.judged.response_seq,
             summary: resumed.summary,
             started_at: Instant::now(),
+            watchdog: Watchdog::new(),
         }
     }
 
@@ -194,6 +201,8 @@ impl Collector {
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        // What earlier sessions bought may have taken long to judge.
+        self.watchdog.arrived();
         if self.accepted() >= self.target {
             self.stop_with(Stop::by_design(StopReason::Target));
         }
@@ -263,6 +272,9 @@ impl Collector {
         self.in_flight -= 1;
         lane.leave();
         self.clear_away();
+        if matches!(report, Report::Arrived(_) | Report::Embedded(_)) {
+            self.watchdog.arrived();
+        }
         if purpose.phase == Phase::Embeddings {
             return self.embedded(report).await;
         }

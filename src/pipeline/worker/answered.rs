@@ -2,12 +2,14 @@
 
 use super::{Answer, Arrived, Job, Report};
 use crate::chat::{Completion, TokenUsage};
+use crate::failpoint::{Point, reached};
 use crate::ledger::{Price, cost_of, is_enough, is_plausible};
 use crate::limit::Permit;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Asked, REASON_LESS, read_body};
 use crate::pipeline::lane::Lane;
 use crate::pipeline::shared::Shared;
+use crate::pipeline::waits::Wait;
 use crate::provider::{ApiError, DecodeError, classify};
 use crate::store::{AttemptEnd, NewResponse, unix_ms};
 
@@ -18,6 +20,7 @@ pub(super) async fn answered(
     answer: Answer,
 ) -> Report {
     let Answer { attempt_id, status, simulated, body, sent_at } = answer;
+    let latency = sent_at.elapsed();
     if simulated && let Err(error) = shared.note_simulated().await {
         return Report::Fatal(error.into());
     }
@@ -25,16 +28,22 @@ pub(super) async fn answered(
         attempt_id,
         request_index: job.request_index,
         status,
-        latency_ms: u64::try_from(sent_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
         body: body.clone(),
         at_ms: unix_ms(),
     };
+    reached(Point::AnswerReceived);
     // Durable, raw, before anything reads it.
-    let seq = match shared.journal.answer(response).await {
+    let waiting = shared.waits.begin(Wait::Disk);
+    let stored = shared.journal.answer(response).await;
+    drop(waiting);
+    let seq = match stored {
         Ok(seq) => seq,
         Err(error) => return Report::Fatal(error.into()),
     };
+    reached(Point::AnswerStored);
     shared.count(|attempts| attempts.answered += 1);
+    shared.note_latency(job.purpose.phase, latency);
     job.lane.note_success();
     let provider = job.lane.provider;
     let asked = Asked {
@@ -54,6 +63,7 @@ pub(super) async fn answered(
         );
     }
     settle(shared, job, permit, attempt_id, completion).await;
+    reached(Point::AnswerSettled);
     let unreadable = decoded.err().map(|error| unreadable(&job.lane, error));
     Report::Arrived(Arrived { seq, items, unreadable })
 }

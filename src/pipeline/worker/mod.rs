@@ -23,8 +23,10 @@ use super::failure::RunError;
 use super::lane::Lane;
 use super::retry::rng_for;
 use super::shared::Shared;
+use super::waits::Wait;
 use crate::chat::CompletionRequest;
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
 use crate::ledger::Reservation;
 use crate::limit::Permit;
 use crate::provider::{ApiError, Outcome, Quirks};
@@ -142,7 +144,11 @@ async fn attempt(
     let body = job.body();
     let attempt_id = shared.journal.next_attempt_id();
     job.reservation().mark_sent();
-    if let Err(error) = shared.journal.begin(job.new_attempt(attempt_id)).await {
+    reached(Point::AttemptBefore);
+    let waiting = shared.waits.begin(Wait::Disk);
+    let begun = shared.journal.begin(job.new_attempt(attempt_id)).await;
+    drop(waiting);
+    if let Err(error) = begun {
         // Not durable, so it must not leave.
         job.reservation().mark_refused();
         permit.cancel();
@@ -152,7 +158,11 @@ async fn attempt(
     let sent_at = Instant::now();
     let request_id = format!("{}-{}", shared.run_id, job.request_index());
     let path = job.path();
-    match job.lane().client.post(&path, body, &request_id).await {
+    reached(Point::AttemptBegun);
+    let waiting = shared.waits.begin(Wait::Answer);
+    let outcome = job.lane().client.post(&path, body, &request_id).await;
+    drop(waiting);
+    match outcome {
         Outcome::Answered { status, headers, body } => {
             job.lane().note_limits(&headers);
             let simulated = headers.simulated;

@@ -87,6 +87,9 @@ fn rate_limited(
     if let Some(wait) = lane.without_success_for(LONGEST_PAUSE) {
         return Next::Done(Report::Fatal(RunError::RateLimited { wait }));
     }
+    if lane.limiter.paused_until().is_none() {
+        shared.pauses.fetch_add(1, Ordering::Relaxed);
+    }
     let step = lane.next_pause_step();
     let asked = headers.retry_after.or(headers.rate_limit_reset);
     if let Some(wait) = asked.filter(|wait| *wait > LONGEST_PAUSE) {
