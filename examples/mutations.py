@@ -248,15 +248,8 @@ MUTATIONS = [
         "        let _ = earmark;\n",
     ),
     (
-        "answer-dropped",
-        "a worker goes on although the journal has refused its answer",
-        "src/pipeline/worker/answered.rs",
-        "        Err(error) => return Report::Fatal(error.into()),\n    };\n    shared.count",
-        "        Err(_) => return Report::Cancelled,\n    };\n    shared.count",
-    ),
-    (
         "money-of-refused",
-        "an attempt that the server refused is unconfirmed money for nobody",
+        "an attempt that was refused stays charged in the journal",
         "src/store/writer.rs",
         "UPDATE attempts SET state = 'refused'",
         "UPDATE attempts SET state = 'unconfirmed'",

@@ -106,3 +106,53 @@ impl From<WriteFault> for rusqlite::Error {
         Self::SqliteFailure(ffi::Error::new(code), Some("simulated fault".to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{RunDir, StoreError};
+
+    #[derive(Debug, Default)]
+    struct Fragile(Mutex<Option<WriteFault>>);
+
+    impl Disk for Fragile {
+        fn hand_over(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn gather(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+
+        fn commit(&self) -> Result<(), WriteFault> {
+            self.0.lock().unwrap().map_or(Ok(()), Err)
+        }
+
+        fn committed(&self) {}
+
+        fn give_up_ballast(&self) {
+            *self.0.lock().unwrap() = None;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_in_memory_outlives_its_sessions_and_meets_its_faults() {
+        let disk = Arc::new(Fragile::default());
+        let dir = RunDir::in_memory(Memory::new("fragile", Arc::<Fragile>::clone(&disk)).unwrap());
+        assert!(!dir.exists());
+        let run = dir.open().unwrap();
+        run.journal.set_meta("kept", "yes".to_owned()).await.unwrap();
+        drop(run);
+
+        let run = dir.open().unwrap();
+        assert!(run.recovered);
+        assert_eq!(run.reader.meta("kept").unwrap().as_deref(), Some("yes"));
+        *disk.0.lock().unwrap() = Some(WriteFault::Full);
+        run.journal.set_meta("on the ballast", "yes".to_owned()).await.unwrap();
+        *disk.0.lock().unwrap() = Some(WriteFault::Failed);
+        let failed = run.journal.set_meta("kept", "no".to_owned()).await;
+        assert!(matches!(failed, Err(StoreError::Sqlite { .. })), "{failed:?}");
+        assert_eq!(run.reader.meta("on the ballast").unwrap().as_deref(), Some("yes"));
+        assert_eq!(run.reader.meta("kept").unwrap().as_deref(), Some("yes"));
+    }
+}

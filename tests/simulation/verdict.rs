@@ -258,7 +258,7 @@ impl Checks<'_> {
             RunError::Unreadable { .. } | RunError::Embeddings { .. } => {
                 self.met(Met::OddBody) || self.met(Met::Fault(Fault::Garbage))
             }
-            RunError::RateLimited { .. } => self.met(Met::Fault(Fault::RateLimited)),
+            // No server here asks for an hour, or refuses for one: a 429 ends no run.
             _ => false,
         };
         if !explained {
