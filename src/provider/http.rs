@@ -95,12 +95,12 @@ pub enum HttpError {
 /// (an HTTP/2 `REFUSED_STREAM` or `GOAWAY`, a pooled connection that closed before the write).
 pub struct HttpClient {
     base_url: BaseUrl,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// A parameter of every URL: the version of the API.
     query: Option<(&'static str, String)>,
-    limits: &'static [LimitHeaders],
-    api_key: Option<ApiKey>,
-    intake: Intake,
+    pub(super) limits: &'static [LimitHeaders],
+    pub(super) api_key: Option<ApiKey>,
+    pub(super) intake: Intake,
     lanes: Vec<Lane>,
 }
 
@@ -111,7 +111,13 @@ struct Lane {
 }
 
 /// A request's place in a lane; given back on drop, also when the request is cancelled.
-struct Place<'a>(&'a Lane);
+pub(super) struct Place<'a>(&'a Lane);
+
+impl Place<'_> {
+    pub(super) fn client(&self) -> &Client {
+        &self.0.client
+    }
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -176,7 +182,7 @@ impl HttpClient {
 
     /// A place in the lane with the fewest requests, so that no HTTP/2 connection runs out of
     /// streams while another has some, however long single requests take.
-    fn least_busy(&self) -> Place<'_> {
+    pub(super) fn least_busy(&self) -> Place<'_> {
         let lane = self
             .lanes
             .iter()
@@ -208,7 +214,7 @@ impl HttpClient {
             .map_err(|error| Failure::of(error, self.api_key.as_ref()))
     }
 
-    fn url(&self, path: &str) -> Url {
+    pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base_url.join(path);
         if let Some((name, version)) = &self.query {
             url.query_pairs_mut().append_pair(name, version);
@@ -224,7 +230,11 @@ impl HttpClient {
         }
     }
 
-    async fn refusal(&self, mut response: Response, mut headers: ResponseHeaders) -> Outcome {
+    pub(super) async fn refusal(
+        &self,
+        mut response: Response,
+        mut headers: ResponseHeaders,
+    ) -> Outcome {
         let status = response.status();
         let key = self.api_key.as_ref();
         let error = if status.is_redirection() {
