@@ -122,7 +122,16 @@ async fn generate(
 fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
     match (outcome.reason, outcome.error) {
         (_, Some(error)) => Err(error.into()),
-        (StopReason::Interrupted, None) => Ok(ExitCode::from(INTERRUPTED)),
+        (StopReason::Interrupted, None) => {
+            let open = outcome.summary.batches.iter().filter(|batch| batch.is_open).count();
+            if open > 0 {
+                let open = count(open as u64);
+                say(&format!(
+                    "batches that go on at the provider: {open}; the same command comes back for them"
+                ));
+            }
+            Ok(ExitCode::from(INTERRUPTED))
+        }
         (StopReason::NoProgress, None) => {
             let message = "the last responses brought no accepted task: stopped to save money";
             Err(CliError::failure(message).with_hint(
@@ -214,7 +223,12 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
             phase.cost.display(2),
         )
     };
-    let whole = duration(plan.duration());
+    let in_batches = plan.phases.iter().any(|phase| phase.batch.is_some());
+    let whole = match in_batches {
+        // Providers promise a day, and mostly take less than an hour.
+        true => "a day at most for each round of batches".to_owned(),
+        false => duration(plan.duration()),
+    };
     if let [phase] = plan.phases.as_slice() {
         return row("estimate", format!("{}, {whole}", requests(phase)));
     }
@@ -261,6 +275,10 @@ fn budget(plan: &Plan) -> String {
 }
 
 fn limits(phase: &PhasePlan) -> String {
+    if let Some(batch) = phase.batch {
+        let (requests, at_once) = (count(batch.requests as u64), batch.at_once);
+        return format!("batches of up to {requests} requests, {at_once} at once");
+    }
     let limit = |limit: Option<u64>, what: &str| match limit {
         Some(limit) => format!("{} {what} a minute", count(limit)),
         None => format!("any number of {what}"),

@@ -101,6 +101,12 @@ pub enum RunError {
         /// How long it asks to wait, or how long it has let nothing pass.
         wait: Duration,
     },
+    /// A batch, or a request in it.
+    #[error("a batch came to nothing: {message}")]
+    Batch {
+        /// Why.
+        message: String,
+    },
     /// The HTTP client could not be made.
     #[error("{0}")]
     Http(String),
@@ -165,6 +171,7 @@ impl RunError {
             Self::RateLimited { .. } => {
                 "run the same command again later: it goes on where it stopped"
             }
+            Self::Batch { .. } => "the same command goes on, and asks again for what did not come",
             Self::Http(_) | Self::Simulator(_) => "",
         }
     }

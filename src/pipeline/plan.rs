@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{ConfigError, EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
+use crate::config::{BatchPace, ConfigError, EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
@@ -72,6 +72,8 @@ pub struct PhasePlan {
     pub limits: Limits,
     /// Requests under way at once.
     pub concurrency: usize,
+    /// How requests go in batches; `None` when each goes alone.
+    pub batch: Option<BatchPace>,
     /// Requests expected to the target.
     pub requests: u64,
     /// Prompt tokens expected in all these requests.
@@ -173,6 +175,7 @@ impl PhasePlan {
             price_origin: origin.clone(),
             limits: api.pace.limits,
             concurrency: api.pace.concurrency,
+            batch: api.pace.batch,
             requests,
             prompt_tokens,
             output_tokens,
