@@ -120,18 +120,16 @@ async fn generate(
 }
 
 fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
+    let open = outcome.summary.batches.iter().filter(|batch| batch.is_open).count();
+    if open > 0 {
+        say(&format!(
+            "batches that go on at the provider: {}; the same command comes back for them",
+            count(open as u64)
+        ));
+    }
     match (outcome.reason, outcome.error) {
         (_, Some(error)) => Err(error.into()),
-        (StopReason::Interrupted, None) => {
-            let open = outcome.summary.batches.iter().filter(|batch| batch.is_open).count();
-            if open > 0 {
-                let open = count(open as u64);
-                say(&format!(
-                    "batches that go on at the provider: {open}; the same command comes back for them"
-                ));
-            }
-            Ok(ExitCode::from(INTERRUPTED))
-        }
+        (StopReason::Interrupted, None) => Ok(ExitCode::from(INTERRUPTED)),
         (StopReason::NoProgress, None) => {
             let message = "the last responses brought no accepted task: stopped to save money";
             Err(CliError::failure(message).with_hint(

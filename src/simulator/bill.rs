@@ -28,6 +28,8 @@ pub struct Bill {
     pub completion_tokens: u64,
     /// The bill.
     pub cost: Usd,
+    /// Calls about files and batches that came in.
+    pub batch_calls: u64,
     /// Batches that were created and accepted.
     pub batches: u64,
     /// Requests in them; those that were answered are among `answered`.
@@ -58,6 +60,7 @@ impl Bill {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cost_usd": self.cost.to_string(),
+            "batch_calls": self.batch_calls,
             "batches": self.batches,
             "batch_requests": self.batch_requests,
             "batch_requests_again": self.batch_requests_again,

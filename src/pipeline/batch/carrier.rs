@@ -209,9 +209,14 @@ impl Carrier {
     pub(super) fn is_final(&self, error: &CallError) -> Option<RunError> {
         let CallError::Refused { error, .. } = error else { return None };
         let refusal = classify(error);
-        let is_passing = matches!(refusal, Refusal::RateLimited | Refusal::ServerError);
-        let hint = refusal.hint();
-        (!is_passing).then(|| RunError::Refused { error: error.clone(), hint })
+        let error = error.clone();
+        match refusal {
+            Refusal::RateLimited | Refusal::ServerError => None,
+            Refusal::NotFound => {
+                Some(RunError::NoBatches { base_url: self.batch.lane.base_url.clone(), error })
+            }
+            _ => Some(RunError::Refused { error, hint: refusal.hint() }),
+        }
     }
 
     pub(super) fn unreachable(&self, error: &CallError) -> RunError {

@@ -52,6 +52,10 @@ impl Carrier {
                 Ok(Look::MayBe) => {
                     looks = 0;
                     self.tell_search().await;
+                    // It may take a day, and the run has what it wants.
+                    if *self.closing.borrow() != Closing::No {
+                        return Ok(Found::Left);
+                    }
                 }
                 Err(error) => {
                     failures += 1;
@@ -123,10 +127,10 @@ impl Carrier {
                 let Some(line) = results.next().await? else { break };
                 let RawLine::Whole(line) = line else { continue };
                 let Some(line) = self.api.read_result(&line) else { continue };
-                if let Some(id) = CustomId::parse(&line.custom_id) {
-                    return Ok(id.tag == self.batch.tag);
+                // A line that does not belong there says nothing of the others.
+                if CustomId::parse(&line.custom_id).is_some_and(|id| id.tag == self.batch.tag) {
+                    return Ok(true);
                 }
-                return Ok(false);
             }
         }
         Ok(false)

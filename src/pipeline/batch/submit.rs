@@ -113,7 +113,8 @@ impl Carrier {
             if *self.closing.borrow() != Closing::No {
                 return self.stopped().await;
             }
-            let name = format!("{}-{failures}", self.call_name());
+            // The same each time: a server that knows the header creates one batch at most.
+            let name = self.call_name();
             let tag = &self.batch.tag;
             let error = match self.client().create(package, file_id, tag, &name).await {
                 Ok(remote) => {

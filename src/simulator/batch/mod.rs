@@ -99,6 +99,7 @@ impl Desk {
     /// Lets a call about batches in, unless the key is wrong or a fault keeps it out. Gives the
     /// fault that it meets.
     fn admit_call(&self, api: &dyn Api, headers: &HeaderMap) -> Result<Option<Fault>, Response> {
+        lock(&self.books).bill.batch_calls += 1;
         self.check_key(api, headers).map_err(|refusal| reply::refused(api, refusal))?;
         let number = lock(&self.batches).number();
         let fault = self.settings.faults.draw(self.settings.seed, number);
