@@ -18,6 +18,7 @@ use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
 use crate::summary::StopReason;
+use crate::usd::Usd;
 
 const INTERRUPTED: u8 = 130;
 /// Files that a process has open beside its connections.
@@ -222,10 +223,11 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
         )
     };
     let in_batches = plan.phases.iter().any(|phase| phase.batch.is_some());
-    let whole = match in_batches {
+    let whole = if in_batches {
         // Providers promise a day, and mostly take less than an hour.
-        true => "a day at most for each round of batches".to_owned(),
-        false => duration(plan.duration()),
+        "a day at most for each round of batches".to_owned()
+    } else {
+        duration(plan.duration())
     };
     if let [phase] = plan.phases.as_slice() {
         return row("estimate", format!("{}, {whole}", requests(phase)));
@@ -249,7 +251,13 @@ fn price(phase: &PhasePlan) -> String {
     if phase.price.is_free() {
         return "free".to_owned();
     }
-    let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
+    let per_million = |token: Usd| {
+        let price = token.saturating_mul(1_000_000);
+        let exact = price.to_string();
+        // Half of a cheap model's price has fractions of a cent.
+        let is_finer = exact.split_once('.').is_some_and(|(_, cents)| cents.len() > 2);
+        if is_finer { format!("${exact}") } else { price.display(2) }
+    };
     format!(
         "{} in, {} out per million tokens\n{:<14} from {}",
         per_million(phase.price.input),

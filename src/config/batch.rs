@@ -2,7 +2,7 @@
 
 use super::resolve::{value, within};
 use super::{ConfigError, Settings, Source};
-use crate::provider::{BatchLimits, OpenAi, PROVIDERS, Provider};
+use crate::provider::{BatchApi, BatchLimits, OpenAi, PROVIDERS, Provider};
 
 /// A wave of this many requests, at ten tasks each, still lets later ones show accepted tasks as
 /// examples.
@@ -29,7 +29,7 @@ pub(super) fn limits(source: &Source) -> Result<BatchLimits, ConfigError> {
         Source::Simulated { .. } => &OpenAi,
         Source::Api { provider, .. } => *provider,
     };
-    provider.batches().map(|batches| batches.limits()).ok_or_else(|| {
+    provider.batches().map(BatchApi::limits).ok_or_else(|| {
         let able = PROVIDERS.iter().filter(|provider| provider.batches().is_some());
         let names: Vec<&str> = able.map(|provider| provider.name()).collect();
         let message = format!(

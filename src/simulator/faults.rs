@@ -30,6 +30,7 @@ pub(super) enum Fault {
     BatchExpired,
     ResultsCut,
     ResultsOdd,
+    ListRefused,
 }
 
 /// Every fault by name, with what it does.
@@ -56,10 +57,11 @@ pub static FAULTS: &[(&str, &str)] = &[
     ("batch-failed", "a batch is not accepted (free)"),
     ("batch-expired", "a batch expires half-way: half of its requests are answered"),
     ("results-cut", "results of a batch end half-way"),
+    ("list-refused", "batches cannot be listed"),
     ("results-odd", "results of a batch are shuffled, with repeated, foreign and broken lines"),
 ];
 
-const KINDS: [Fault; 23] = [
+const KINDS: [Fault; 24] = [
     Fault::RateLimited,
     Fault::ServerError,
     Fault::Unavailable,
@@ -82,6 +84,7 @@ const KINDS: [Fault; 23] = [
     Fault::BatchFailed,
     Fault::BatchExpired,
     Fault::ResultsCut,
+    Fault::ListRefused,
     Fault::ResultsOdd,
 ];
 
@@ -93,9 +96,16 @@ impl Fault {
 
     /// Whether it befalls batches only.
     pub(super) fn is_of_batches(self) -> bool {
-        use Fault::{BatchExpired, BatchFailed, CreateLost, ResultsCut, ResultsOdd, UploadCut};
-        let own = [BatchExpired, BatchFailed, CreateLost, ResultsCut, ResultsOdd, UploadCut];
-        own.contains(&self)
+        matches!(
+            self,
+            Self::UploadCut
+                | Self::CreateLost
+                | Self::BatchFailed
+                | Self::BatchExpired
+                | Self::ResultsCut
+                | Self::ResultsOdd
+                | Self::ListRefused
+        )
     }
 
     /// Whether the connection closes, once the answer is billed, without a byte of it.

@@ -407,3 +407,88 @@ fn a_rehearsal_goes_in_batches_too() {
     place.run(&[&args[..], &["1"]].concat()).assert_code(0).assert_says("for batches");
     assert_eq!(place.export().len(), 50);
 }
+
+#[test]
+fn embeddings_are_asked_directly_beside_batches() {
+    for phases in ["tasks", "instructions+responses"] {
+        let price_embedding = usd("0.000004");
+        let server = Server::start(SimulatorSettings { price_embedding, ..settings() });
+        let place = Place::new();
+        let args = ["--target", "200", "--budget", "5", "--phases", phases, "--similarity"];
+        let embedding =
+            ["rouge-l+embedding@0.6", "--embedding-model", "e", "--embedding-price", "4"];
+        generate(&place, &server, "openai", &[&args[..], &embedding[..]].concat()).assert_code(0);
+        assert_eq!(place.export().len(), 200);
+        assert_exact(&place, &server);
+        assert!(server.bill().requests > 0 && server.bill().batches > 0);
+        place.assert_replays();
+    }
+}
+
+#[test]
+fn whatever_befalls_batches_while_the_process_is_killed_the_books_balance() {
+    let faults = "upload-cut:0.1,create-lost:0.15,results-cut:0.1,results-odd:0.15,batch-expired:0.15,500:0.05,503:0.05";
+    for (seed, provider) in (7..).zip(PROVIDERS) {
+        let server =
+            Server::start(SimulatorSettings { batch_latency_ms: 20, seed, ..with_faults(faults) });
+        let place = Place::new();
+        let args = ["--target", "700", "--budget", "20", "--batch-requests", "15"];
+        let args = [&args[..], &["--max-attempts", "40"]].concat();
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..12 {
+            let mut command = command(&place, &server, provider, &args);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = command.spawn().unwrap();
+            wait_for_calls(&server, &mut child, random.u64(1..16));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        generate(&place, &server, provider, &args).assert_code(0);
+        assert_eq!(place.export().len(), 700);
+        assert_exact(&place, &server);
+        let status = place.status();
+        assert_eq!(answered_batches(&status) as u64, server.bill().batches, "{status}");
+        place.assert_replays();
+    }
+}
+
+#[test]
+fn a_batch_that_cannot_be_looked_for_counts_at_its_worst_case() {
+    for provider in PROVIDERS {
+        let server = Server::start(with_faults("create-lost:0.4,list-refused:0.5"));
+        let place = Place::new();
+        let args = ["--target", "400", "--budget", "20", "--batch-requests", "4"];
+        let args = [&args[..], &["--max-attempts", "20"]].concat();
+        generate(&place, &server, provider, &args).assert_code(0);
+        let status = place.status();
+        assert_settled(&status, &server);
+        assert!(money(&status, "unconfirmed_usd") > usd("0"), "{status}");
+        assert!((answered_batches(&status) as u64) < server.bill().batches, "{status}");
+        place.assert_replays();
+    }
+}
+
+#[test]
+fn a_batch_that_the_provider_has_forgotten_is_bought_again() {
+    let place = Place::new();
+    let args = ["generate", "--run", "run", "--batch", "--target", "50", "--simulated-latency-ms"];
+    let mut command = place.command(&[&args[..], &["600000"]].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let is_created = || {
+        let status = place.run(&["status", "--run", "run", "--json"]).stdout();
+        let status: Option<Value> = serde_json::from_str(&status).ok();
+        status.is_some_and(|status| status["batches"][0]["id"].is_string())
+    };
+    while !is_created() {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "no progress");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The simulator has died with its process.
+    place.run(&[&args[..], &["1"]].concat()).assert_code(0);
+    assert_eq!(place.export().len(), 50);
+    let status = place.status();
+    assert!(money(&status, "unconfirmed_usd") > usd("0"), "{status}");
+    assert_eq!(status["reserved_usd"], "0", "{status}");
+}

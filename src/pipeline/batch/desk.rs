@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::patience::Patience;
 use super::{Closing, Gathered, Gathering, Note};
 use crate::event::Phase;
 use crate::pipeline::lane::{BatchLane, Lane};
@@ -15,9 +15,6 @@ use crate::task::OpenTask;
 
 /// Notes that may wait for the collector before carriers are held back.
 const NOTES: usize = 1_024;
-/// How long nothing is sent after a batch was turned away for too many tokens and none is under way
-/// whose end would make room.
-const AFTER_TOKEN_LIMIT: Duration = Duration::from_secs(60);
 
 /// A batch that a carrier has.
 #[derive(Debug)]
@@ -43,6 +40,7 @@ pub(in crate::pipeline) struct Desk {
     next_number: u64,
     /// The most prompt tokens of a batch, where a larger one was turned away; by phase.
     most_tokens: BTreeMap<Phase, u64>,
+    /// Nothing leaves until then, or until another batch has ended and made room.
     held_until: Option<Instant>,
     pub(in crate::pipeline) notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
     pub(in crate::pipeline) closing: watch::Sender<Closing>,
@@ -172,15 +170,8 @@ impl Desk {
         }
         let half = (batch.tokens / 2).max(1);
         self.most_tokens.insert(batch.totals.phase, half);
-        let pause = AFTER_TOKEN_LIMIT.min(self.own_pause(&batch.lane));
-        self.held_until = Some(Instant::now() + pause);
+        self.held_until = Some(Instant::now() + Patience::of(&batch.lane.base_url).most());
         tracing::info!(tokens = half, "too many tokens in batches: the next ones are smaller");
-    }
-
-    /// A server on this machine is asked again sooner.
-    fn own_pause(&self, lane: &Lane) -> Duration {
-        let mut patience = super::patience::Patience::of(&lane.base_url);
-        (0..12).map(|_| patience.pause()).max().unwrap_or(AFTER_TOKEN_LIMIT)
     }
 
     /// What is under way, for whoever shows it.

@@ -19,6 +19,11 @@ impl Patience {
         Self { next: Duration::from_millis(first), most: Duration::from_millis(most) }
     }
 
+    /// The longest pause.
+    pub(super) fn most(&self) -> Duration {
+        self.most
+    }
+
     /// The next pause, half as long again as the one before.
     pub(super) fn pause(&mut self) -> Duration {
         let pause = self.next;

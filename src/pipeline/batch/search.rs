@@ -11,7 +11,7 @@ use super::Closing;
 use super::carrier::Carrier;
 use super::patience::Patience;
 use crate::pipeline::failure::RunError;
-use crate::provider::{BatchStage, CallError, CustomId, RawLine, RemoteBatch};
+use crate::provider::{BatchStage, CallError, CustomId, RawLine, Refusal, RemoteBatch, classify};
 
 /// How often the list must not have it, one look after the other: a call whose answer was lost may
 /// still be on its way.
@@ -59,10 +59,11 @@ impl Carrier {
                 }
                 Err(error) => {
                     failures += 1;
+                    if let Some(reason) = refuses_to_list(&error) {
+                        return Ok(Found::Unknowable(reason));
+                    }
                     if let Some(error) = self.is_final(&error) {
-                        let message =
-                            format!("the batches of the account cannot be listed: {error}");
-                        return Ok(Found::Unknowable(message));
+                        return Err(error);
                     }
                     if failures >= self.shared.max_attempts {
                         return Err(self.unreachable(&error));
@@ -155,6 +156,15 @@ impl Carrier {
         let label = "searching".to_owned();
         self.note(super::Note::Seen { number, label, completed: 0, failed: 0 }).await;
     }
+}
+
+/// Why a provider that takes batches does not list them, when it never will.
+fn refuses_to_list(error: &CallError) -> Option<String> {
+    let CallError::Refused { error, .. } = error else { return None };
+    // 405: there is something at this address, and it is no list.
+    let never = matches!(classify(error), Refusal::Forbidden | Refusal::BadRequest);
+    let reason = format!("the batches of the account cannot be listed: {error}");
+    (never || error.status == 405).then_some(reason)
 }
 
 /// What one look through the list says.

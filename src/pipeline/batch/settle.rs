@@ -266,13 +266,14 @@ impl Carrier {
     /// free when the provider counts no more answers than were read. Elsewhere they may have been
     /// answered, and count at their worst case.
     async fn account_for_the_rest(&mut self, remote: &RemoteBatch, answered: u64) {
-        let over_token_limit = remote.is_over_token_limit();
+        // One request that is too many alone stays so.
+        let is_to_blame = !remote.is_over_token_limit() || self.batch.requests == 1;
         let is_free = remote.is_cut_short && remote.completed <= answered;
         for line in std::mem::take(&mut self.batch.lines).into_values() {
             if remote.stage == BatchStage::Failed {
                 let why = remote.errors.first().map(ToString::to_string).unwrap_or_default();
                 let message = format!("the batch was not accepted: {why}");
-                self.free(line, None, RunError::Batch { message }, !over_token_limit).await;
+                self.free(line, None, RunError::Batch { message }, is_to_blame).await;
             } else if is_free {
                 let message = "the batch ended before its turn".to_owned();
                 self.free(line, None, RunError::Batch { message }, true).await;

@@ -7,7 +7,9 @@ use super::demand::Sealed;
 use super::{Collector, Ended, Stop};
 use crate::config::RequestConfig;
 use crate::event::Phase;
-use crate::pipeline::batch::{Carrier, Gathered, Line, Note, Start, UnderWay, resumed};
+use crate::pipeline::batch::{
+    Batch, Carrier, Gathered, Gathering, Line, Note, Start, UnderWay, resumed,
+};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::{BatchLane, Lane};
 use crate::pipeline::request::render_examples;
@@ -15,7 +17,7 @@ use crate::pipeline::worker::{Job, Purpose, Report};
 use crate::provider::Tag;
 use crate::store::StoredBatch;
 use crate::summary::BatchTotals;
-use crate::task::Candidate;
+use crate::task::{Candidate, OpenTask};
 use crate::usd::Usd;
 
 impl Collector {
@@ -42,7 +44,7 @@ impl Collector {
         }
     }
 
-    fn carry(&mut self, batch: crate::pipeline::batch::Batch, batches: BatchLane, start: Start) {
+    fn carry(&mut self, batch: Batch, batches: BatchLane, start: Start) {
         let carrier = Carrier::new(
             Arc::clone(&self.shared),
             batch,
@@ -56,7 +58,7 @@ impl Collector {
 
     /// What has gathered will not be sent.
     pub(super) fn drop_unsent(&mut self) {
-        for job in self.batches.take_unsent().into_iter().flat_map(|it| it.into_jobs()) {
+        for job in self.batches.take_unsent().into_iter().flat_map(Gathering::into_jobs) {
             self.in_flight -= 1;
             job.lane.leave();
             self.is_over(job.purpose.phase, job.purpose.tasks.len());
@@ -99,7 +101,7 @@ impl Collector {
     fn job_again(&self, lane: &Arc<Lane>, mut line: Line) -> Option<Job> {
         let request = match (&self.two_phases, line.purpose.phase) {
             (Some(two), Phase::Responses) => {
-                let task = |task: &crate::task::OpenTask| self.judge.open_task(*task);
+                let task = |task: &OpenTask| self.judge.open_task(*task);
                 let tasks: Vec<&Candidate> = line.purpose.tasks.iter().filter_map(task).collect();
                 two.requests.render(&lane.model, &tasks)
             }
@@ -165,7 +167,8 @@ impl Collector {
                 completed: 0,
                 failed: 0,
             };
-            self.batches.add(UnderWay::new(Arc::clone(&lane), 0, totals));
+            let tokens = batch.lines.values().map(|line| estimated_tokens(&lane, line)).sum();
+            self.batches.add(UnderWay::new(Arc::clone(&lane), tokens, totals));
             self.carry(batch, batches, start);
         }
     }
@@ -188,4 +191,9 @@ impl Collector {
         };
         Purpose { earmark: kept(outputs), embeddings: kept(embeddings), ..purpose }
     }
+}
+
+/// Prompt tokens of a request whose body is not there any more.
+fn estimated_tokens(lane: &Lane, line: &Line) -> u64 {
+    lane.estimate_tokens(usize::try_from(line.prompt_bound).unwrap_or(usize::MAX), 0)
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::results::{Results, Turn, file};
-use super::{Batch, BatchRequest, Status, cut, download, page};
+use super::{Batch, BatchRequest, Status, call, cut, download, page};
 use crate::simulator::desk::{Desk, lock};
 use crate::simulator::faults::Fault;
 use crate::simulator::refusal::Refusal;
@@ -33,12 +33,8 @@ pub(in crate::simulator) fn router() -> Router<Server> {
 
 async fn create(State(server): State<Server>, request: Received) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Messages, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore, Fault::UploadCut])?;
+    call(desk, &Messages, &request, |fault| {
+        cut(fault, &[Fault::UploadCut])?;
         let asked = wire::object(&request.body).unwrap_or_default();
         let Some(requests) = requests(&asked).filter(|_| fault != Some(Fault::BatchFailed)) else {
             let message = "requests: from 1 to 100000 objects with custom_id and params";
@@ -85,14 +81,7 @@ async fn retrieve(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Messages, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
-        Ok(shown(desk, &id))
-    })
+    call(desk, &Messages, &request, |_fault| Ok(shown(desk, &id)))
 }
 
 async fn cancel(
@@ -101,12 +90,7 @@ async fn cancel(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Messages, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Messages, &request, |_fault| {
         desk.end_batch(&mut lock(&desk.batches), &id, Some(()));
         Ok(shown(desk, &id))
     })
@@ -114,12 +98,10 @@ async fn cancel(
 
 async fn list(State(server): State<Server>, request: Received) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Messages, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Messages, &request, |fault| {
+        if fault == Some(Fault::ListRefused) {
+            return Ok(reply::refused(&Messages, Refusal::unreadable("simulated fault")));
+        }
         let limit = request.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
         let mut batches = lock(&desk.batches);
         let own = |batch: &&Batch| batch.id.starts_with("msgbatch_");
@@ -144,12 +126,7 @@ async fn results(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Messages, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Messages, &request, |fault| {
         let mut batches = lock(&desk.batches);
         let results = batches.find(&id).and_then(|batch| batch.results.as_ref());
         let is_odd = fault == Some(Fault::ResultsOdd);
@@ -173,7 +150,7 @@ fn results_file(results: &Results, is_odd: bool) -> Vec<u8> {
         Some(json!({"custom_id": id, "result": result}))
     };
     let foreign = json!({"custom_id": "somebody-else-1", "result": {"type": "expired"}});
-    file(results.lines(line), is_odd, foreign)
+    file(results.lines(line), is_odd, &foreign)
 }
 
 /// The batch as it is now.

@@ -1,6 +1,6 @@
 //! One request of a batch, answered as a request of its own would be, at another price.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::BatchRequest;
 use super::results::Turn;
@@ -24,7 +24,9 @@ impl Desk {
             fault: name,
             ..Entry::default()
         };
-        let headers = HeaderMap::from_iter(self.version_header());
+        // The one that the call had which created the batch.
+        let version = HeaderName::from_static("anthropic-version");
+        let headers = HeaderMap::from_iter([(version, HeaderValue::from_static("2023-06-01"))]);
         let call = Call { model: None, headers: &headers, query: "", body: &request.body };
         let by_fault = kind.and_then(|kind| Refusal::by_fault(kind, name));
         let read = api.read(&call).map_err(Refusal::unreadable);
@@ -76,11 +78,5 @@ impl Desk {
         let price_out = self.settings.price_batch_out.unwrap_or(half(self.settings.price_out));
         let prompt = price_in.saturating_mul(counts.prompt);
         prompt.saturating_add(price_out.saturating_mul(counts.output))
-    }
-
-    /// The header that the call which created the batch had.
-    fn version_header(&self) -> Option<(axum::http::HeaderName, axum::http::HeaderValue)> {
-        let name = axum::http::HeaderName::from_static("anthropic-version");
-        Some((name, axum::http::HeaderValue::from_static("2023-06-01")))
     }
 }

@@ -24,6 +24,7 @@ use super::desk::{Desk, Dropped, lock};
 use super::faults::Fault;
 use super::refusal::Refusal;
 use super::reply;
+use super::server::Received;
 use super::wire::Api;
 
 pub(super) use anthropic::router as anthropic_router;
@@ -110,10 +111,10 @@ impl Desk {
     }
 
     /// Takes a batch in. One that meets an objection fails.
-    fn open_batch(&self, mut batch: Batch, objection: Option<Objection>) -> Value {
+    fn open_batch(&self, mut batch: Batch, objection: Option<&Objection>) -> Value {
         let mut batches = lock(&self.batches);
         let kept = batch.kept.as_object_mut();
-        if let (Some((code, message)), Some(kept)) = (&objection, kept) {
+        if let (Some((code, message)), Some(kept)) = (objection, kept) {
             kept.insert("objection".to_owned(), serde_json::json!([code, message]));
             batch.status = Status::Failed;
         }
@@ -151,10 +152,10 @@ impl Desk {
         let requests = batch.requests.len();
         let (done, status) = match (cancelled, batch.expires) {
             (Some(()), _) => {
-                let age = u64::try_from(batch.created.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let latency = self.settings.batch_latency_ms.max(1);
-                let share = age.min(latency) as usize;
-                (requests * share / latency as usize, Status::Cancelled)
+                let latency = u128::from(self.settings.batch_latency_ms.max(1));
+                let age = batch.created.elapsed().as_millis().min(latency);
+                let done = requests as u128 * age / latency;
+                (usize::try_from(done).unwrap_or(requests), Status::Cancelled)
             }
             (None, true) => (requests / 2, Status::Expired),
             (None, false) => (requests, Status::Completed),
@@ -173,6 +174,23 @@ impl Desk {
         batch.results = Some(results);
         batches.numbers += requests as u64;
     }
+}
+
+/// Answers a call about batches that is let in, unless a fault closes its connection.
+fn call(
+    desk: &Desk,
+    api: &dyn Api,
+    request: &Received,
+    answer: impl FnOnce(Option<Fault>) -> Result<Response, Dropped>,
+) -> Response {
+    request.reply(|request| {
+        let fault = match desk.admit_call(api, &request.headers) {
+            Ok(fault) => fault,
+            Err(refused) => return Ok(refused),
+        };
+        cut(fault, &[Fault::DropBefore])?;
+        answer(fault)
+    })
 }
 
 /// A part of a file; with a fault its first half, after which the connection breaks.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::multipart::part;
 use super::results::{Results, Turn, file};
-use super::{Batch, BatchRequest, Batches, Objection, Status, cut, download, page};
+use super::{Batch, BatchRequest, Batches, Objection, Status, call, cut, download, page};
 use crate::simulator::desk::{Desk, lock};
 use crate::simulator::faults::Fault;
 use crate::simulator::refusal::Refusal;
@@ -37,12 +37,8 @@ pub(in crate::simulator) fn router() -> Router<Server> {
 
 async fn upload(State(server): State<Server>, request: Received) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Chat, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::UploadCut, Fault::DropBefore])?;
+    call(desk, &Chat, &request, |fault| {
+        cut(fault, &[Fault::UploadCut])?;
         let content_type = request.headers.get("content-type").and_then(|it| it.to_str().ok());
         let content_type = content_type.unwrap_or_default();
         let is_batch = part(content_type, &request.body, "purpose") == Some(b"batch");
@@ -68,10 +64,7 @@ async fn describe(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        if let Err(refused) = desk.admit_call(&Chat, &request.headers) {
-            return Ok(refused);
-        }
+    call(desk, &Chat, &request, |_fault| {
         let bytes = lock(&desk.batches).files.get(&id).map(Vec::len);
         Ok(bytes.map_or_else(no_such, |bytes| json_response(&file_json(&id, bytes))))
     })
@@ -83,12 +76,7 @@ async fn content(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Chat, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Chat, &request, |fault| {
         let batches = lock(&desk.batches);
         let Some((kind, batch)) = id.split_once('-') else { return Ok(no_such()) };
         let batch = batches.all.iter().find(|it| it.id == batch);
@@ -108,12 +96,7 @@ async fn content(
 
 async fn create(State(server): State<Server>, request: Received) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Chat, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Chat, &request, |fault| {
         let Ok(asked) = wire::object(&request.body) else {
             return Ok(refused("the body must be JSON"));
         };
@@ -141,7 +124,7 @@ async fn create(State(server): State<Server>, request: Received) -> Response {
                 status: Status::Open,
                 results: None,
             },
-            objection,
+            objection.as_ref(),
         );
         cut(fault, &[Fault::CreateLost, Fault::Drop])?;
         Ok(shown(desk, id.as_str().unwrap_or_default()))
@@ -203,14 +186,7 @@ async fn retrieve(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Chat, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
-        Ok(shown(desk, &id))
-    })
+    call(desk, &Chat, &request, |_fault| Ok(shown(desk, &id)))
 }
 
 async fn cancel(
@@ -219,12 +195,7 @@ async fn cancel(
     request: Received,
 ) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Chat, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Chat, &request, |_fault| {
         desk.end_batch(&mut lock(&desk.batches), &id, Some(()));
         Ok(shown(desk, &id))
     })
@@ -232,12 +203,10 @@ async fn cancel(
 
 async fn list(State(server): State<Server>, request: Received) -> Response {
     let desk = server.desk();
-    request.reply(|request| {
-        let fault = match desk.admit_call(&Chat, &request.headers) {
-            Ok(fault) => fault,
-            Err(refused) => return Ok(refused),
-        };
-        cut(fault, &[Fault::DropBefore])?;
+    call(desk, &Chat, &request, |fault| {
+        if fault == Some(Fault::ListRefused) {
+            return Ok(reply::refused(&Chat, Refusal::unreadable("simulated fault")));
+        }
         let limit = request.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
         let batches = lock(&desk.batches);
         let own = batches.all.iter().rev().filter(|batch| batch.id.starts_with("batch_"));
@@ -310,7 +279,7 @@ fn output_file(results: &Results, is_odd: bool) -> Vec<u8> {
         _ => None,
     };
     let foreign = json!({"status_code": 200, "request_id": "r", "body": {"choices": []}});
-    file(results.lines(answered), is_odd, line("somebody-else-1", &foreign, &Value::Null))
+    file(results.lines(answered), is_odd, &line("somebody-else-1", &foreign, &Value::Null))
 }
 
 fn error_file(results: &Results, is_odd: bool) -> Vec<u8> {
@@ -326,7 +295,7 @@ fn error_file(results: &Results, is_odd: bool) -> Vec<u8> {
         _ => None,
     };
     let foreign = json!({"code": "batch_expired", "message": "simulated"});
-    file(results.lines(failed), is_odd, line("somebody-else-1", &Value::Null, &foreign))
+    file(results.lines(failed), is_odd, &line("somebody-else-1", &Value::Null, &foreign))
 }
 
 fn refused(message: &'static str) -> Response {

@@ -65,7 +65,7 @@ impl Results {
 }
 
 /// A file of lines, shuffled and with lines that do not belong there when it is to be odd.
-pub(super) fn file(mut lines: Vec<String>, is_odd: bool, foreign: Value) -> Vec<u8> {
+pub(super) fn file(mut lines: Vec<String>, is_odd: bool, foreign: &Value) -> Vec<u8> {
     if is_odd {
         lines.reverse();
         let repeated: Vec<String> = lines.iter().step_by(3).cloned().collect();
