@@ -222,13 +222,7 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
             phase.cost.display(2),
         )
     };
-    let in_batches = plan.phases.iter().any(|phase| phase.batch.is_some());
-    let whole = if in_batches {
-        // Providers promise a day, and mostly take less than an hour.
-        "a day at most for each round of batches".to_owned()
-    } else {
-        duration(plan.duration())
-    };
+    let whole = time(plan);
     if let [phase] = plan.phases.as_slice() {
         return row("estimate", format!("{}, {whole}", requests(phase)));
     }
@@ -236,6 +230,12 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
     for phase in &plan.phases {
         row(&format!("- {}", phase.phase.as_str()), requests(phase));
     }
+}
+
+/// How long a plan takes.
+pub(super) fn time(plan: &Plan) -> String {
+    let rounds = || "a day at most for each round of batches".to_owned();
+    plan.duration().map_or_else(rounds, duration)
 }
 
 fn embeddings(embedding: &EmbeddingConfig) -> String {

@@ -137,10 +137,14 @@ impl Plan {
         self.phases.iter().map(cost).sum()
     }
 
-    /// How long everything is expected to take: phases that have an API of their own overlap.
-    pub fn duration(&self) -> Duration {
+    /// How long everything is expected to take: phases that have an API of their own overlap. `None`
+    /// when some of it goes in batches: a provider promises a day for each, and takes what it takes.
+    pub fn duration(&self) -> Option<Duration> {
+        if self.phases.iter().any(|phase| phase.batch.is_some()) {
+            return None;
+        }
         let each = self.phases.iter().map(|phase| phase.duration);
-        if self.one_lane { each.sum() } else { each.max().unwrap_or_default() }
+        if self.one_lane { Some(each.sum()) } else { each.max() }
     }
 }
 
