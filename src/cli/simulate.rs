@@ -79,6 +79,7 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
         price_batch_out: None,
         batch_latency_ms: args.batch_latency_ms,
         batch_tokens: None,
+        hides_batches: false,
         rpm: args.rpm,
         tpm: args.tpm,
         latency_ms: args.latency_ms,

@@ -30,7 +30,6 @@ pub(super) enum Fault {
     BatchExpired,
     ResultsCut,
     ResultsOdd,
-    ListRefused,
 }
 
 /// Every fault by name, with what it does.
@@ -57,11 +56,10 @@ pub static FAULTS: &[(&str, &str)] = &[
     ("batch-failed", "a batch is not accepted (free)"),
     ("batch-expired", "a batch expires half-way: half of its requests are answered"),
     ("results-cut", "results of a batch end half-way"),
-    ("list-refused", "batches cannot be listed"),
     ("results-odd", "results of a batch are shuffled, with repeated, foreign and broken lines"),
 ];
 
-const KINDS: [Fault; 24] = [
+const KINDS: [Fault; 23] = [
     Fault::RateLimited,
     Fault::ServerError,
     Fault::Unavailable,
@@ -84,7 +82,6 @@ const KINDS: [Fault; 24] = [
     Fault::BatchFailed,
     Fault::BatchExpired,
     Fault::ResultsCut,
-    Fault::ListRefused,
     Fault::ResultsOdd,
 ];
 
@@ -104,7 +101,6 @@ impl Fault {
                 | Self::BatchExpired
                 | Self::ResultsCut
                 | Self::ResultsOdd
-                | Self::ListRefused
         )
     }
 

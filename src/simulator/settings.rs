@@ -32,6 +32,8 @@ pub struct SimulatorSettings {
     pub batch_latency_ms: u64,
     /// Prompt tokens in open batches, at most, as OpenAI limits them; `None`: no limit.
     pub batch_tokens: Option<u64>,
+    /// The list of batches is refused.
+    pub hides_batches: bool,
     /// Requests for completions per minute; `None`: no limit.
     pub rpm: Option<u64>,
     /// Tokens per minute, `max_tokens` counted at admission as OpenAI does; `None`: no limit.
@@ -65,6 +67,7 @@ impl fmt::Debug for SimulatorSettings {
             price_batch_out,
             batch_latency_ms,
             batch_tokens,
+            hides_batches,
             rpm,
             tpm,
             latency_ms,
@@ -86,6 +89,7 @@ impl fmt::Debug for SimulatorSettings {
             .field("price_batch_out", price_batch_out)
             .field("batch_latency_ms", batch_latency_ms)
             .field("batch_tokens", batch_tokens)
+            .field("hides_batches", hides_batches)
             .field("rpm", rpm)
             .field("tpm", tpm)
             .field("latency_ms", latency_ms)

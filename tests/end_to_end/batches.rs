@@ -159,12 +159,12 @@ fn requests_that_failed_are_asked_again_and_only_they() {
 #[test]
 fn a_batch_that_expires_is_finished_by_another() {
     for provider in PROVIDERS {
-        let (place, server) = (Place::new(), Server::start(with_faults("batch-expired:0.6")));
-        let args = ["--target", "400", "--budget", "5", "--batch-requests", "12"];
+        let (place, server) = (Place::new(), Server::start(with_faults("batch-expired:0.8")));
+        let args = ["--target", "400", "--budget", "5", "--batch-requests", "6"];
         let args = [&args[..], &["--max-attempts", "20"]].concat();
         generate(&place, &server, provider, &args).assert_code(0);
         assert_exact(&place, &server);
-        assert_asked_again_after_failures_only(&place, 6);
+        assert_asked_again_after_failures_only(&place, 3);
         place.assert_replays();
     }
 }
@@ -202,7 +202,7 @@ fn a_batch_whose_creation_was_never_answered_is_found() {
 #[test]
 fn answers_that_are_lost_count_at_their_worst_case() {
     for provider in PROVIDERS {
-        let faults = "drop:0.05,garbage:0.05,no-usage:0.05,length:0.05,empty:0.05,refusal:0.05";
+        let faults = "drop:0.1,garbage:0.1,no-usage:0.1,length:0.05,empty:0.05,refusal:0.05";
         let (place, server) = (Place::new(), Server::start(with_faults(faults)));
         generate(&place, &server, provider, &["--target", "400", "--budget", "5"]).assert_code(0);
         let status = place.status();
@@ -249,8 +249,8 @@ fn an_account_with_few_tokens_gets_smaller_batches() {
     generate(&place, &server, "openai", &args).assert_code(0);
     assert_exact(&place, &server);
     let status = place.status();
-    let completed = |batch: &Value| batch["state"] == "completed";
-    assert!(status["batches"].as_array().unwrap().iter().all(completed), "{status}");
+    let accepted = |batch: &Value| batch["state"] != "failed";
+    assert!(status["batches"].as_array().unwrap().iter().all(accepted), "{status}");
 }
 
 /// Waits until the server has seen so many more calls about batches, or the process ended.
@@ -349,12 +349,12 @@ fn what_is_not_needed_any_more_is_cancelled() {
 
 #[test]
 fn a_batch_that_is_not_accepted_is_sent_again() {
-    let (place, server) = (Place::new(), Server::start(with_faults("batch-failed:0.4")));
-    let args = ["--target", "400", "--budget", "5", "--batch-requests", "10"];
-    let args = [&args[..], &["--max-attempts", "20"]].concat();
+    let (place, server) = (Place::new(), Server::start(with_faults("batch-failed:0.7")));
+    let args = ["--target", "400", "--budget", "5", "--batch-requests", "4"];
+    let args = [&args[..], &["--max-attempts", "40"]].concat();
     generate(&place, &server, "openai", &args).assert_code(0);
     assert_exact(&place, &server);
-    assert_asked_again_after_failures_only(&place, 5);
+    assert_asked_again_after_failures_only(&place, 3);
 }
 
 #[test]
@@ -455,9 +455,10 @@ fn whatever_befalls_batches_while_the_process_is_killed_the_books_balance() {
 #[test]
 fn a_batch_that_cannot_be_looked_for_counts_at_its_worst_case() {
     for provider in PROVIDERS {
-        let server = Server::start(with_faults("create-lost:0.4,list-refused:0.5"));
+        let faults = with_faults("create-lost:0.5");
+        let server = Server::start(SimulatorSettings { hides_batches: true, ..faults });
         let place = Place::new();
-        let args = ["--target", "400", "--budget", "20", "--batch-requests", "4"];
+        let args = ["--target", "400", "--budget", "20", "--batch-requests", "2"];
         let args = [&args[..], &["--max-attempts", "20"]].concat();
         generate(&place, &server, provider, &args).assert_code(0);
         let status = place.status();

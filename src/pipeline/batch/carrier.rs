@@ -86,13 +86,13 @@ impl Carrier {
             },
             Start::NeverLeft => {
                 let message = "the process ended before the batch left";
-                return self.withdraw(message, false).await;
+                return self.withdraw(message).await;
             }
             Start::MayExist => match self.search().await? {
                 Found::At(id) => id,
                 Found::Nowhere => {
                     let message = "the batch does not exist: its creation never arrived";
-                    return self.withdraw(message, false).await;
+                    return self.withdraw(message).await;
                 }
                 Found::Unknowable(message) => return self.lose(&message).await,
                 Found::Left => return Ok(End::Left),
@@ -235,9 +235,21 @@ impl Carrier {
     }
 
     /// Nothing of the batch was carried out, and nothing will be: its requests are asked again.
-    pub(super) async fn withdraw(&mut self, message: &str, counts: bool) -> Result<End, RunError> {
+    pub(super) async fn withdraw(&mut self, message: &str) -> Result<End, RunError> {
         for line in std::mem::take(&mut self.batch.lines).into_values() {
-            self.free(line, None, RunError::Batch { message: message.to_owned() }, counts).await;
+            self.free(line, None, RunError::Batch { message: message.to_owned() }, false).await;
+        }
+        self.end(message).await?;
+        Ok(End::Told { over_token_limit: false })
+    }
+
+    /// Nothing of the batch was carried out, nothing will be, and the run ends: its requests are over.
+    pub(super) async fn call_off(&mut self, message: &str) -> Result<End, RunError> {
+        for mut line in std::mem::take(&mut self.batch.lines).into_values() {
+            line.reservation.mark_refused();
+            self.shared.end_refused(line.attempt_id, None, message.to_owned()).await;
+            self.shared.count(|attempts| attempts.refused += 1);
+            self.over(line, Report::Cancelled).await;
         }
         self.end(message).await?;
         Ok(End::Told { over_token_limit: false })

@@ -170,7 +170,8 @@ impl Desk {
         }
         let half = (batch.tokens / 2).max(1);
         self.most_tokens.insert(batch.totals.phase, half);
-        self.held_until = Some(Instant::now() + Patience::of(&batch.lane.base_url).most());
+        let pause = Patience::of(&batch.lane.base_url).after_refusal();
+        self.held_until = Some(Instant::now() + pause);
         tracing::info!(tokens = half, "too many tokens in batches: the next ones are smaller");
     }
 

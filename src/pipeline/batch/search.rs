@@ -38,7 +38,7 @@ pub(super) enum Found {
 impl Carrier {
     /// Looks for the batch.
     pub(super) async fn search(&mut self) -> Result<Found, RunError> {
-        let mut patience = Patience::of(&self.batch.lane.base_url);
+        let mut patience = Patience::of_late(&self.batch.lane.base_url);
         let (mut looks, mut failures) = (0, 0);
         let mut others = BTreeSet::new();
         while looks < LOOKS {

@@ -108,7 +108,7 @@ impl Carrier {
             match end {
                 Some(Ok(())) => return Ok(Ok(End::Told { over_token_limit: false })),
                 Some(Err(error)) => return Ok(Err(error)),
-                None if *self.closing.borrow() == Closing::Leave => return Ok(Ok(End::Left)),
+                // Also when the run stops: what is here is under way, and soon done.
                 None => {}
             }
         }

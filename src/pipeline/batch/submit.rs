@@ -161,12 +161,12 @@ impl Carrier {
 
     /// The run stops before the batch left.
     async fn stopped(&mut self) -> Result<Step<String>, RunError> {
-        self.withdraw("the run stopped before the batch left", false).await.map(Step::Done)
+        self.call_off("the run stopped before the batch left").await.map(Step::Done)
     }
 
     /// It cannot be sent: its requests cost nothing, and the run ends.
     async fn failed(&mut self, error: RunError) -> Result<Step<String>, RunError> {
-        self.withdraw(&error.to_string(), false).await?;
+        self.call_off(&error.to_string()).await?;
         Err(error)
     }
 }

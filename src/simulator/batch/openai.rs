@@ -203,9 +203,9 @@ async fn cancel(
 
 async fn list(State(server): State<Server>, request: Received) -> Response {
     let desk = server.desk();
-    call(desk, &Chat, &request, |fault| {
-        if fault == Some(Fault::ListRefused) {
-            return Ok(reply::refused(&Chat, Refusal::unreadable("simulated fault")));
+    call(desk, &Chat, &request, |_fault| {
+        if desk.settings.hides_batches {
+            return Ok(reply::refused(&Chat, Refusal::unreadable("batches cannot be listed")));
         }
         let limit = request.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
         let batches = lock(&desk.batches);
