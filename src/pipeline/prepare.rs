@@ -21,7 +21,7 @@ use crate::config::{
     BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
 };
 use crate::event::Phase;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Totals};
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
 
@@ -107,7 +107,9 @@ impl Prepared {
 
     /// What lies ahead, for a person to agree to.
     pub fn plan(&self) -> Plan {
-        Plan::new(&self.config, &self.judge, &self.summary, self.ledger.totals())
+        // What is reserved is in batches that earlier sessions left.
+        let money = Totals { reserved: self.summary.reserved, ..self.ledger.totals() };
+        Plan::new(&self.config, &self.judge, &self.summary, money)
     }
 
     /// Whether the last session of the run died without a word.
