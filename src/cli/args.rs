@@ -215,6 +215,19 @@ settings_args! {
     /// Requests under way at once [default: 32]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_CONCURRENCY", allow_negative_numbers = true)]
     concurrency: (u32),
+    /// Send requests in batches, which are answered within a day, at the price of batches
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_BATCH")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    batch: (bool),
+    /// Requests in one batch, at most [default: 1000]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_BATCH_REQUESTS", allow_negative_numbers = true)]
+    batch_requests: (u32),
+    /// Batches at the provider at once, at most [default: 4]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_BATCH_CONCURRENCY", allow_negative_numbers = true)]
+    batch_concurrency: (u32),
+    /// Prompt tokens in batches at once that the account allows: OpenAI's enqueued tokens [default: no limit]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_BATCH_TOKENS", allow_negative_numbers = true)]
+    batch_tokens: (u64),
     /// Stop after this many requests of the run
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_REQUESTS", allow_negative_numbers = true)]
     max_requests: (u64),

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::args::{ResponsesArgs, SettingsArgs};
 use super::failure::CliError;
+use super::generate::time;
 use super::pipes;
 use crate::config::{Environment, Money, Settings};
 use crate::pipeline::{self, Plan};
-use crate::report::{count, duration};
+use crate::report::count;
 use crate::usd::Usd;
 
 /// Of a hundred candidates, so many are accepted, and outputs have so many per cent of the length of
@@ -83,7 +84,7 @@ fn to_text(plan: &Plan, budget: Option<Usd>) -> String {
         let text = format!("{}, about {} tokens", embedding.model, count(plan.embedded_tokens));
         row("embeddings", text);
     }
-    row("target", format!("{} tasks, {}", count(plan.target), duration(plan.duration())));
+    row("target", format!("{} tasks, {}", count(plan.target), time(plan)));
     for (name, accepted, length) in CASES {
         let cost = plan.cost_if(accepted, length);
         let mut text = format!(
@@ -129,7 +130,7 @@ fn to_json(plan: &Plan, budget: Option<Usd>) -> String {
     let value = json!({
         "target": plan.target,
         "budget_usd": budget.map(|budget| budget.to_string()),
-        "seconds": plan.duration().as_secs(),
+        "seconds": plan.duration().map(|duration| duration.as_secs()),
         "cases": Value::Object(cases.into_iter().collect()),
         "phases": phases,
         "embedded_tokens": plan.embedded_tokens,

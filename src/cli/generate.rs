@@ -23,6 +23,7 @@ use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
 use crate::summary::StopReason;
+use crate::usd::Usd;
 
 const DONE: u8 = 0;
 const INTERRUPTED: u8 = 130;
@@ -177,6 +178,13 @@ async fn generate(
 }
 
 fn conclude(outcome: Outcome) -> Result<u8, CliError> {
+    let open = outcome.summary.batches.iter().filter(|batch| batch.is_open).count();
+    if open > 0 {
+        say(&format!(
+            "batches that go on at the provider: {}; the same command comes back for them",
+            count(open as u64)
+        ));
+    }
     match (outcome.reason, outcome.error) {
         (_, Some(error)) => Err(error.into()),
         (StopReason::Interrupted, None) => Ok(INTERRUPTED),
@@ -271,7 +279,7 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
             phase.cost.display(2),
         )
     };
-    row("estimate", format!("about {}, {}", plan.cost().display(2), duration(plan.duration())));
+    row("estimate", format!("about {}, {}", plan.cost().display(2), time(plan)));
     for phase in &plan.phases {
         row(&format!("- {}", phase.phase.as_str()), requests(phase));
     }
@@ -279,6 +287,12 @@ fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
         let (tokens, cost) = (count(plan.embedded_tokens), plan.embedding_cost().display(2));
         row("- embeddings", format!("{tokens} tokens, {cost}"));
     }
+}
+
+/// How long a plan takes.
+pub(super) fn time(plan: &Plan) -> String {
+    let rounds = || "a day at most for each round of batches".to_owned();
+    plan.duration().map_or_else(rounds, duration)
 }
 
 fn embeddings(embedding: &EmbeddingConfig) -> String {
@@ -294,7 +308,13 @@ fn price(phase: &PhasePlan) -> String {
     if phase.price.is_free() {
         return "free".to_owned();
     }
-    let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
+    let per_million = |token: Usd| {
+        let price = token.saturating_mul(1_000_000);
+        let exact = price.to_string();
+        // Half of a cheap model's price has fractions of a cent.
+        let is_finer = exact.split_once('.').is_some_and(|(_, cents)| cents.len() > 2);
+        if is_finer { format!("${exact}") } else { price.display(2) }
+    };
     format!(
         "{} in, {} out per million tokens\n{:<14} from {}",
         per_million(phase.price.input),
@@ -318,6 +338,10 @@ fn budget(plan: &Plan) -> String {
 }
 
 fn limits(phase: &PhasePlan) -> String {
+    if let Some(batch) = phase.batch {
+        let (requests, at_once) = (count(batch.requests as u64), batch.at_once);
+        return format!("batches of up to {requests} requests, {at_once} at once");
+    }
     let limit = |limit: Option<u64>, what: &str| match limit {
         Some(limit) => format!("{} {what} a minute", count(limit)),
         None => format!("any number of {what}"),

@@ -13,7 +13,7 @@ use super::logs::{self, bars};
 use crate::event::Stage;
 use crate::pipeline::{DedupProgress, LaneSnapshot, Snapshot};
 use crate::report::{count, duration};
-use crate::summary::StopReason;
+use crate::summary::{BatchTotals, StopReason};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -228,8 +228,14 @@ pub(super) fn money(snapshot: &Snapshot) -> String {
 }
 
 fn network(snapshot: &Snapshot) -> String {
-    let lanes: Vec<String> = snapshot.lanes.iter().map(lane).collect();
-    lanes.join("; ")
+    let mut parts: Vec<String> = snapshot.lanes.iter().map(lane).collect();
+    parts.extend(snapshot.batches.iter().map(batch));
+    parts.join("; ")
+}
+
+fn batch(batch: &BatchTotals) -> String {
+    let done = count(batch.completed + batch.failed);
+    format!("batch {} {} {done}/{}", batch.number, batch.state, count(batch.requests))
 }
 
 fn lane(lane: &LaneSnapshot) -> String {

@@ -4,6 +4,7 @@
 //! [`RunConfig::resolve`] turns the result into a configuration with nothing left open. Its
 //! settings are stored in the run, without secrets, and are the last source when the run goes on.
 
+mod batch;
 mod embedding;
 mod error;
 mod file;
@@ -33,6 +34,7 @@ use crate::task::Compared;
 use crate::template::Template;
 use crate::usd::Usd;
 
+pub use batch::BatchPace;
 pub use embedding::EmbeddingConfig;
 pub use error::ConfigError;
 pub use file::{FileError, read_settings};
@@ -275,4 +277,6 @@ pub struct Pace {
     pub read_timeout: Duration,
     /// For a whole attempt.
     pub request_timeout: Duration,
+    /// How requests go in batches; `None` when each goes alone.
+    pub batch: Option<BatchPace>,
 }

@@ -82,6 +82,8 @@ phase_settings! {
     tpm_counts_max_tokens: bool,
     /// Requests under way at once.
     concurrency: u32,
+    /// Whether requests go in batches.
+    batch: bool,
     /// Tasks per request.
     tasks_per_request: u32,
     /// The most output tokens: of a request for instructions, or of one output.

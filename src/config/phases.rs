@@ -1,5 +1,6 @@
 //! Which phases a run has, and the API and the requests of each.
 
+use super::batch;
 use super::phase::{PHASES, PhaseSettings, TWO_PHASES};
 use super::prices::{self, Priced};
 use super::resolve::{
@@ -42,6 +43,7 @@ const LANE_KEYS: &[&str] = &[
     "tpm",
     "tpm_counts_max_tokens",
     "concurrency",
+    "batch",
 ];
 
 /// Resolves the one phase of a run, or both.
@@ -120,6 +122,7 @@ fn in_table(name: &'static str, table: &PhaseSettings) -> impl FnOnce(ConfigErro
 fn first(settings: &mut Settings, environment: Environment<'_>) -> Result<First, ConfigError> {
     let table = prices::table(settings)?;
     let source = source::find(settings, &table, environment)?;
+    batch::check(settings, &source)?;
     let model = model(settings, &source)?;
     let priced = prices::find(settings, &table, &source, price_name(&model, &source))?;
     let request = request(settings, &source, &priced)?;
@@ -157,6 +160,7 @@ fn resolve_responses(
     let tasks_per_request = table.tasks_per_request.unwrap_or(1);
     let prices = prices::table(own)?;
     let source = source::find(own, &prices, environment)?;
+    batch::check(own, &source)?;
     let model = model(own, &source)?;
     let priced = prices::find(own, &prices, &source, price_name(&model, &source))?;
     let most = most_output_tokens(&priced);

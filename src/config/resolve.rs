@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch;
 use super::embedding::{self, EmbeddingConfig};
 use super::file::suggestion;
 use super::phases;
@@ -350,6 +351,7 @@ pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, Con
         connect_timeout: seconds("connect-timeout", &mut settings.connect_timeout, 10)?,
         read_timeout: seconds("read-timeout", &mut settings.read_timeout, 300)?,
         request_timeout: seconds("request-timeout", &mut settings.request_timeout, 600)?,
+        batch: batch::resolve(settings, source)?,
     })
 }
 

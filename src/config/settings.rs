@@ -82,6 +82,14 @@ settings! {
     tpm_counts_max_tokens: bool,
     /// Requests under way at once.
     concurrency: u32,
+    /// Whether requests go in batches, at the price of batches.
+    batch: bool,
+    /// Requests in one batch, at most.
+    batch_requests: u32,
+    /// Batches at the provider at once, at most.
+    batch_concurrency: u32,
+    /// Prompt tokens in batches at once, at most.
+    batch_tokens: u64,
     /// Stop after this many requests of the run.
     max_requests: u64,
     /// Attempts per request before it is given up.
@@ -181,6 +189,7 @@ const FIXED: &[&str] = &[
     "price_in",
     "price_out",
     "price_model",
+    "batch",
     "phases",
     "template",
     "system",

@@ -1,9 +1,10 @@
 //! Where requests go: an API, or the simulator in this process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::failure::RunError;
-use super::lane::{Lane, LaneSettings};
+use super::lane::{BatchLane, Lane, LaneSettings};
 use crate::config::{Api, EmbeddingConfig, Pace, RunConfig, Source};
 use crate::event::Phase;
 use crate::ledger::Price;
@@ -14,6 +15,9 @@ use crate::usd::Usd;
 /// The largest response body that is read, in bytes: 64 for each of the 128,000 output tokens that
 /// the longest answers of today's models have.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// The longest that a file of requests is on its way.
+const LONGEST_UPLOAD: Duration = Duration::from_hours(1);
 
 /// Where the requests of a phase go.
 pub(super) struct Endpoint {
@@ -48,6 +52,10 @@ impl Endpoint {
                     rpm: api.pace.limits.requests_per_minute,
                     tpm: api.pace.limits.tokens_per_minute,
                     latency_ms: *latency_ms,
+                    // The price of the configuration is that of batches, where there are any.
+                    price_batch_in: Some(api.price.input),
+                    price_batch_out: Some(api.price.output),
+                    batch_latency_ms: latency_ms.saturating_mul(10),
                     faults: faults.parse().map_err(|error| failed(format!("{error}")))?,
                     ..SimulatorSettings::default()
                 };
@@ -67,13 +75,22 @@ impl Endpoint {
             Source::Api { api_key, .. } => api_key.clone(),
             Source::Simulated { .. } => None,
         };
+        let batches = api.pace.batch.and_then(|pace| {
+            let api = self.provider.batches()?;
+            Some(BatchLane { api, pace })
+        });
+        // A file that is uploaded keeps the server silent for as long as it takes.
+        let read_timeout = match batches {
+            Some(_) => api.pace.read_timeout.max(LONGEST_UPLOAD),
+            None => api.pace.read_timeout,
+        };
         let settings = HttpSettings {
             base_url: self.base_url.clone(),
             access: self.provider.access(),
             api_version: api.version.map(str::to_owned),
             api_key,
             connect_timeout: api.pace.connect_timeout,
-            read_timeout: api.pace.read_timeout,
+            read_timeout,
             total_timeout: api.pace.request_timeout,
             max_body_bytes: MAX_BODY_BYTES,
             concurrency: api.pace.concurrency,
@@ -87,6 +104,7 @@ impl Endpoint {
             limits: api.pace.limits,
             concurrency: api.pace.concurrency,
             quirks: api.quirks,
+            batches,
         };
         Ok(Lane::new(settings, client))
     }
@@ -119,6 +137,7 @@ impl Endpoint {
             limits: embedding.limits,
             concurrency: 1,
             quirks: Quirks::default(),
+            batches: None,
         };
         Ok(Lane::new(settings, client))
     }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::chat::TokenUsage;
+use crate::config::BatchPace;
 use crate::ledger::Price;
 use crate::limit::{Announced, Limiter, Limits};
-use crate::provider::{ApiError, Counted, HttpClient, Provider, Quirks, ResponseHeaders};
+use crate::provider::{ApiError, BatchApi, Counted, HttpClient, Provider, Quirks, ResponseHeaders};
 
 /// Prompt tokens per thousand bytes of a request's body, before any response has told: more than
 /// any common tokenizer makes of English or Chinese JSON text.
@@ -25,6 +26,13 @@ fn tokens_of(body_bytes: usize, per_kb: u64) -> u64 {
     u64::try_from(body_bytes).unwrap_or(u64::MAX).saturating_mul(per_kb) / 1_000
 }
 
+/// How requests to an API go in batches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchLane {
+    pub(super) api: &'static dyn BatchApi,
+    pub(super) pace: BatchPace,
+}
+
 /// What is known of an API before its first request.
 #[derive(Debug)]
 pub(super) struct LaneSettings {
@@ -35,6 +43,8 @@ pub(super) struct LaneSettings {
     pub(super) limits: Limits,
     pub(super) concurrency: usize,
     pub(super) quirks: Quirks,
+    /// `None` when each request goes alone.
+    pub(super) batches: Option<BatchLane>,
 }
 
 /// One API.
@@ -46,6 +56,8 @@ pub(super) struct Lane {
     pub(super) model: String,
     pub(super) limiter: Limiter,
     pub(super) price: Price,
+    /// How its requests go in batches; `None` when each goes alone.
+    pub(super) batches: Option<BatchLane>,
     /// Requests under way at once, at most.
     concurrency: usize,
     /// Requests under way now; only the collector changes it.
@@ -70,6 +82,7 @@ impl Lane {
             model: settings.model,
             limiter: Limiter::new(settings.limits),
             price: settings.price,
+            batches: settings.batches,
             concurrency: settings.concurrency,
             in_flight: AtomicUsize::new(0),
             proven: AtomicBool::new(false),
@@ -89,8 +102,19 @@ impl Lane {
     /// Whether another request may be under way. The first goes alone: a wrong key, model or URL
     /// then costs one request, not a pool's worth.
     pub(super) fn has_room(&self) -> bool {
-        let places = if self.is_proven() { self.concurrency } else { 1 };
+        let places = match (self.batches, self.is_proven()) {
+            (Some(_), true) => self.places(),
+            (Some(batches), false) => batches.pace.requests,
+            (None, true) => self.concurrency,
+            (None, false) => 1,
+        };
         self.in_flight() < places
+    }
+
+    /// Requests under way at once, at most, once the API has proven to work.
+    pub(super) fn places(&self) -> usize {
+        let in_batches = |it: BatchLane| it.pace.requests.saturating_mul(it.pace.at_once);
+        self.batches.map_or(self.concurrency, in_batches)
     }
 
     /// A request begins.

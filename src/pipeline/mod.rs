@@ -10,6 +10,7 @@
 //! ```
 
 mod backlog;
+mod batch;
 mod bought;
 mod collector;
 mod dedup;

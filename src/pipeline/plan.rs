@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{ConfigError, EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
+use crate::config::{BatchPace, ConfigError, EmbeddingConfig, Pace, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::Limits;
@@ -74,6 +74,8 @@ pub struct PhasePlan {
     pub limits: Limits,
     /// Requests under way at once.
     pub concurrency: usize,
+    /// How requests go in batches; `None` when each goes alone.
+    pub batch: Option<BatchPace>,
     /// Requests expected to the target.
     pub requests: u64,
     /// Prompt tokens expected in all these requests.
@@ -146,10 +148,14 @@ impl Plan {
         phases.saturating_add(self.embedding_cost())
     }
 
-    /// How long everything is expected to take: phases that have an API of their own overlap.
-    pub fn duration(&self) -> Duration {
+    /// How long everything is expected to take: phases that have an API of their own overlap. `None`
+    /// when some of it goes in batches: a provider promises a day for each, and takes what it takes.
+    pub fn duration(&self) -> Option<Duration> {
+        if self.phases.iter().any(|phase| phase.batch.is_some()) {
+            return None;
+        }
         let each = self.phases.iter().map(|phase| phase.duration);
-        if self.one_lane { each.sum() } else { each.max().unwrap_or_default() }
+        if self.one_lane { Some(each.sum()) } else { each.max() }
     }
 }
 
@@ -184,6 +190,7 @@ impl PhasePlan {
             price_origin: origin.clone(),
             limits: api.pace.limits,
             concurrency: api.pace.concurrency,
+            batch: api.pace.batch,
             requests,
             prompt_tokens,
             output_tokens,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::batch::Desk;
 use super::collector::{Collector, Embedder, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
@@ -26,7 +27,7 @@ use crate::config::{
 use crate::event::Phase;
 use crate::failpoint::{Point, reached};
 use crate::histogram::Histogram;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Totals};
 use crate::provider::Transport;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
@@ -122,6 +123,7 @@ impl Prepared {
         settle_late_answers(&config, &run).await?;
         let summary = run.reader.summary()?;
         check_room(&config, &summary)?;
+        // What is reserved is in batches, which set it aside again when they are taken up.
         let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
         let judge = judge_of_run(&config, &run, &summary)?;
         check_limit(&config, &judge)?;
@@ -137,7 +139,9 @@ impl Prepared {
 
     /// What lies ahead, for a person to agree to.
     pub fn plan(&self) -> Plan {
-        Plan::new(&self.config, &self.judge, &self.summary, self.ledger.totals())
+        // What is reserved is in batches that earlier sessions left.
+        let money = Totals { reserved: self.summary.reserved, ..self.ledger.totals() };
+        Plan::new(&self.config, &self.judge, &self.summary, money)
     }
 
     /// Whether the last session of the run died without a word.
@@ -167,6 +171,8 @@ impl Prepared {
         let next_request = run.reader.next_request_index()?;
         let (endpoints, lanes) = lanes(&config, &run, next_request, transport).await?;
         let (stop_signal, stopping) = watch::channel(false);
+        let batches = run.reader.open_batches()?;
+        let desk = Desk::new(run.reader.next_batch_number()?, run.reader.remote_batches()?);
         let shared = Arc::new(Shared {
             template: config.request.template,
             ledger,
@@ -188,6 +194,7 @@ impl Prepared {
             next_request,
             completion_requests: run.reader.completion_requests()?,
             summary,
+            desk,
         };
         let judged = resumed.judged;
         let mut collector =
@@ -198,6 +205,7 @@ impl Prepared {
                 break;
             }
         }
+        collector.resume_batches(batches);
         let stop = on_a_worker_thread(collector.run(shutdown)).await;
         drop(shared);
         for endpoint in endpoints {
@@ -358,7 +366,7 @@ fn check_room(config: &RunConfig, summary: &Summary) -> Result<(), RunError> {
     if accepted > target {
         return Err(RunError::TargetBelow { accepted, target });
     }
-    let spent = summary.spent.saturating_add(summary.unconfirmed);
+    let spent = summary.spent.saturating_add(summary.unconfirmed).saturating_add(summary.reserved);
     match config.budget {
         Some(budget) if spent > budget => Err(RunError::BudgetBelow { spent, budget }),
         _ => Ok(()),
@@ -374,8 +382,10 @@ fn check_limit(config: &RunConfig, judge: &Judge) -> Result<(), RunError> {
         (Phase::Responses, tasks * u64::from(responses.max_output_tokens))
     });
     for (phase, needed) in [(config.first_phase(), first)].into_iter().chain(outputs) {
-        match config.api(phase).pace.limits.tokens_per_minute {
-            Some(limit) if needed > limit => {
+        let pace = config.api(phase).pace;
+        match pace.limits.tokens_per_minute {
+            // Batches have limits of their own.
+            Some(limit) if needed > limit && pace.batch.is_none() => {
                 return Err(RunError::RequestOverLimit { needed, limit });
             }
             _ => {}

@@ -6,7 +6,7 @@ use crate::event::Phase;
 use crate::histogram::Durations;
 use crate::ledger::Totals;
 use crate::limit::{Limits, Rates};
-use crate::summary::{StopReason, Summary};
+use crate::summary::{BatchTotals, StopReason, Summary};
 use crate::usd::Usd;
 
 /// How far a run is at one moment.
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub money: Totals,
     /// Instructions that wait for a request for their outputs.
     pub waiting: usize,
+    /// The batches at the provider.
+    pub batches: Vec<BatchTotals>,
     /// The APIs that are asked, in the order of the phases.
     pub lanes: Vec<LaneSnapshot>,
     /// How long this session has run.

@@ -98,12 +98,12 @@ pub enum HttpError {
 /// (an HTTP/2 `REFUSED_STREAM` or `GOAWAY`, a pooled connection that closed before the write).
 pub struct HttpClient {
     base_url: BaseUrl,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// A parameter of every URL: the version of the API.
     query: Option<(&'static str, String)>,
-    limits: &'static [LimitHeaders],
-    api_key: Option<ApiKey>,
-    intake: Intake,
+    pub(super) limits: &'static [LimitHeaders],
+    pub(super) api_key: Option<ApiKey>,
+    pub(super) intake: Intake,
     lanes: Vec<Lane>,
 }
 
@@ -120,7 +120,17 @@ enum Line {
 }
 
 /// A request's place in a lane; given back on drop, also when the request is cancelled.
-struct Place<'a>(&'a Lane);
+pub(super) struct Place<'a>(&'a Lane);
+
+impl Place<'_> {
+    pub(super) async fn carry(
+        &self,
+        request: Request,
+        key: Option<&ApiKey>,
+    ) -> Result<Response, Failure> {
+        self.0.line.carry(request, key).await
+    }
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -178,7 +188,7 @@ impl HttpClient {
             Err(failure) => return failure.into(),
         };
         let key = self.api_key.as_ref();
-        let response = match place.0.line.carry(request, key).await {
+        let response = match place.carry(request, key).await {
             Ok(response) => response,
             Err(failure) => return failure.into(),
         };
@@ -201,7 +211,7 @@ impl HttpClient {
 
     /// A place in the lane with the fewest requests, so that no HTTP/2 connection runs out of
     /// streams while another has some, however long single requests take.
-    fn least_busy(&self) -> Place<'_> {
+    pub(super) fn least_busy(&self) -> Place<'_> {
         let lane = self
             .lanes
             .iter()
@@ -226,7 +236,7 @@ impl HttpClient {
         Ok(request)
     }
 
-    fn url(&self, path: &str) -> Url {
+    pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base_url.join(path);
         if let Some((name, version)) = &self.query {
             url.query_pairs_mut().append_pair(name, version);
@@ -242,7 +252,11 @@ impl HttpClient {
         }
     }
 
-    async fn refusal(&self, mut response: Response, mut headers: ResponseHeaders) -> Outcome {
+    pub(super) async fn refusal(
+        &self,
+        mut response: Response,
+        mut headers: ResponseHeaders,
+    ) -> Outcome {
         let status = response.status();
         let key = self.api_key.as_ref();
         let error = if status.is_redirection() {

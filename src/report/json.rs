@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::RunReport;
 use crate::chat::TokenUsage;
 use crate::event::Stage;
-use crate::summary::{PhaseTotals, Summary};
+use crate::summary::{BatchTotals, PhaseTotals, Summary};
 use crate::usd::Usd;
 
 /// The report as a JSON object, pretty-printed, with a final line break.
@@ -47,6 +47,7 @@ pub fn to_value(report: &RunReport) -> Value {
         "unjudged_responses": summary.unjudged_responses,
         "tokens": tokens(&summary.usage),
         "phases": phases(summary),
+        "batches": summary.batches.iter().map(batch).collect::<Vec<_>>(),
         "budget_usd": report.budget.map(money),
         "spent_usd": money(summary.spent),
         "reserved_usd": money(summary.reserved),
@@ -79,6 +80,19 @@ fn phases(summary: &Summary) -> Value {
     };
     let phases = summary.by_phase.iter();
     Value::Object(phases.map(|(phase, t)| (phase.as_str().to_owned(), totals(t))).collect())
+}
+
+fn batch(batch: &BatchTotals) -> Value {
+    json!({
+        "number": batch.number,
+        "phase": batch.phase.as_str(),
+        "open": batch.is_open,
+        "state": batch.state,
+        "id": batch.remote_id,
+        "requests": batch.requests,
+        "completed": batch.completed,
+        "failed": batch.failed,
+    })
 }
 
 fn money(amount: Usd) -> String {

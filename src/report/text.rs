@@ -18,6 +18,7 @@ pub fn to_text(report: &RunReport) -> String {
     tasks(&mut lines, report);
     money(&mut lines, report);
     requests(&mut lines, report);
+    batches(&mut lines, report);
     lines.row("time", &duration(Duration::from_millis(report.summary.active_ms)));
     lines.0
 }
@@ -187,6 +188,24 @@ fn requests(lines: &mut Lines, report: &RunReport) {
     lines.row("sent", &text);
 }
 
+fn batches(lines: &mut Lines, report: &RunReport) {
+    let batches = &report.summary.batches;
+    if batches.is_empty() {
+        return;
+    }
+    let open: Vec<_> = batches.iter().filter(|batch| batch.is_open).collect();
+    let mut text = format!("{} ended", count((batches.len() - open.len()) as u64));
+    if !open.is_empty() {
+        text.push_str(&format!(", {} at the provider", count(open.len() as u64)));
+    }
+    lines.row("batches", &text);
+    for batch in open {
+        let done = count(batch.completed + batch.failed);
+        let text = format!("{}, {done} of {} done", batch.state, count(batch.requests));
+        lines.row(&format!("- batch {}", batch.number), &text);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +250,7 @@ mod tests {
                 reserved: Usd::ZERO,
                 unconfirmed: "0.0035".parse().unwrap(),
                 by_phase: BTreeMap::new(),
+                batches: Vec::new(),
                 active_ms: 65_400,
             },
         }

@@ -6,6 +6,7 @@
 //! on demand; `/simulator/bill` and `/simulator/journal` say what a provider would have billed.
 //! Every output that it writes says that it is simulated.
 
+mod batch;
 mod bill;
 mod desk;
 mod embeddings;

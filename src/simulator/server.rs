@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
 
+use super::batch;
 use super::bill::Bill;
-use super::desk::{Desk, Incoming};
+use super::desk::{Desk, Dropped, Incoming};
 use super::line::Cutter;
 use super::refusal::Refusal;
 use super::reply;
@@ -60,6 +61,8 @@ impl Server {
             .route("/simulator/journal", get(journal))
             .fallback(async || reply::refused(&Chat, Refusal::no_route()))
             .layer(DefaultBodyLimit::max(MAX_BODY))
+            .merge(batch::openai_router())
+            .merge(batch::anthropic_router())
             .with_state(self.clone())
             .layer(map_response(marked))
     }
@@ -99,11 +102,11 @@ async fn azure(
 }
 
 /// A request that came in whole.
-struct Received {
+pub(super) struct Received {
     cutter: Cutter,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     query: String,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl FromRequest<Server> for Received {
@@ -123,6 +126,23 @@ impl FromRequest<Server> for Received {
 }
 
 impl Received {
+    /// Answers by hand, or closes the connection.
+    pub(super) fn reply(
+        &self,
+        answer: impl FnOnce(&Self) -> Result<Response, Dropped>,
+    ) -> Response {
+        answer(self).unwrap_or_else(|_dropped| {
+            self.cutter.cut();
+            Response::default()
+        })
+    }
+
+    /// A parameter of the query, which has no characters that need an escape.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    }
+
     async fn answer(self, server: &Server, api: &dyn Api, model: Option<&str>) -> Response {
         let Self { cutter, headers, query, body } = &self;
         let incoming = Incoming { model, headers, query, body };
@@ -152,6 +172,6 @@ async fn journal(State(server): State<Server>) -> Response {
     json_response(&server.desk.journal())
 }
 
-fn json_response(value: &Value) -> Response {
+pub(super) fn json_response(value: &Value) -> Response {
     reply::json(StatusCode::OK, HeaderMap::new(), value.to_string().into_bytes())
 }

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::batches::{BatchChange, NewBatch};
 use super::embeddings::EmbeddingBatch;
 use super::memory::Disk;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
@@ -104,6 +105,23 @@ impl Journal {
     /// [`StoreError`]: the attempt must not be sent then.
     pub async fn begin(&self, attempt: NewAttempt) -> Result<(), StoreError> {
         self.ask(|ack| Command::Begin(attempt, ack)).await
+    }
+
+    /// Records a batch that is about to leave, with all its attempts, all of it or nothing. When this
+    /// returns, its reservations are durable.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the batch must not be sent then.
+    pub async fn begin_batch(&self, batch: NewBatch) -> Result<(), StoreError> {
+        self.ask(|ack| Command::BeginBatch(batch, ack)).await
+    }
+
+    /// Records what happened to a batch, durably.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn change_batch(&self, number: u64, change: BatchChange) -> Result<(), StoreError> {
+        self.ask(|ack| Command::ChangeBatch(number, change, ack)).await
     }
 
     /// Records a whole 2xx body. When this returns, it is durable; the answer is its position in

@@ -14,6 +14,7 @@
 //! `responses.seq` column is the order of the journal, of which all verdicts are a function.
 
 mod accepted;
+mod batches;
 mod embeddings;
 mod error;
 mod figures;
@@ -35,6 +36,7 @@ mod watched;
 mod writer;
 
 pub use accepted::TaskKey;
+pub use batches::{BatchChange, BatchState, NewBatch, StoredAttempt, StoredBatch};
 pub use embeddings::{EmbeddingBatch, EmbeddingKey};
 pub use error::StoreError;
 pub use figures::{AttemptRow, CandidateRow, SessionSpan};

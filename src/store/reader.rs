@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::StoreError;
 use super::records::{JudgedUpTo, LateAnswer, RecentAttempt, StoredResponse};
 use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
+use super::{StoreError, batches};
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Stage};
 use crate::summary::{PhaseTotals, RunState, StopReason, Summary};
@@ -319,6 +319,7 @@ fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
     summary.unjudged_responses = count("SELECT count(*) FROM responses WHERE judged = 0")?;
     summary.attempts.answered = count("SELECT count(*) FROM responses")?;
     summary.active_ms = active_ms(connection)?;
+    summary.batches = batches::totals(connection)?;
     read_attempts(connection, &mut summary)?;
     Ok(summary)
 }
@@ -387,7 +388,7 @@ fn decompress(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
     })
 }
 
-fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
+pub(super) fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
     let name: String = row.get(column)?;
     Phase::from_name(&name).ok_or_else(|| {
         let error = format!("`{name}` is no phase");

@@ -334,14 +334,16 @@ fn last_session_crashed(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// Closes the books of sessions that died: attempts without a response become unconfirmed. Those
-/// with a response are settled by whoever can read the body. Returns how many changed.
+/// Closes the books of sessions that died: attempts without a response become unconfirmed, unless
+/// they are in a batch, whose results can still be had. Those with a response are settled by whoever
+/// can read the body. Returns how many changed.
 fn recover(connection: &mut Connection) -> rusqlite::Result<usize> {
     let transaction = connection.transaction()?;
     let changed = transaction.execute(
         "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?1,
             message = 'the process ended before an answer was recorded'
-         WHERE state = 'reserved' AND id NOT IN (SELECT attempt_id FROM responses)",
+         WHERE state = 'reserved' AND batch_id IS NULL
+            AND id NOT IN (SELECT attempt_id FROM responses)",
         [unix_ms()],
     )?;
     transaction

@@ -11,6 +11,10 @@ pub const FORMAT_VERSION: i64 = 1;
 /// `requests.phase` says what a request is for, by the names of `event::Phase`.
 /// `requests.tasks` names the open tasks whose outputs a request asks for, as `seq.item`.
 /// `attempts.state`: `reserved` while under way, then `answered`, `refused` or `unconfirmed`.
+/// `attempts.batch_id` is the batch that an attempt went in, if it went in one.
+/// `batches.state`: `begun` before it left, `creating` from the moment when it may exist at the
+/// provider, `created` when it is known to, by the name `remote_id`, and `ended` when all of its
+/// attempts are accounted for; `remote_state` is the provider's word.
 /// `candidates.task_id` numbers the accepted tasks from 0; it is NULL for a rejected item, which
 /// has `stage` and `rule` instead, and for an open task: an instruction that passed and whose output
 /// is bought apart. Such a row has `open`, 1 until the output came; the row of that output names it
@@ -56,9 +60,24 @@ CREATE TABLE attempts (
     http_status    INTEGER,
     message        TEXT,
     sent_at_ms     INTEGER NOT NULL,
-    ended_at_ms    INTEGER
+    ended_at_ms    INTEGER,
+    batch_id       INTEGER
 ) STRICT;
 CREATE INDEX attempts_open ON attempts(id) WHERE state = 'reserved';
+
+CREATE TABLE batches (
+    id           INTEGER PRIMARY KEY,
+    phase        TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    requests     INTEGER NOT NULL,
+    remote_id    TEXT,
+    remote_state TEXT,
+    completed    INTEGER NOT NULL DEFAULT 0,
+    failed       INTEGER NOT NULL DEFAULT 0,
+    message      TEXT,
+    begun_at_ms  INTEGER NOT NULL,
+    ended_at_ms  INTEGER
+) STRICT;
 
 CREATE TABLE responses (
     seq            INTEGER PRIMARY KEY,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
+use super::batches::{BatchChange, NewBatch, begin_batch, change_batch};
 use super::embeddings::{self, EmbeddingBatch};
 use super::memory::Disk;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
@@ -37,6 +38,8 @@ pub(super) type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Begin(NewAttempt, Ack<()>),
+    BeginBatch(NewBatch, Ack<()>),
+    ChangeBatch(u64, BatchChange, Ack<()>),
     Answer(NewResponse, Ack<u64>),
     End(u64, AttemptEnd, i64),
     Embed(EmbeddingBatch, Ack<()>),
@@ -151,8 +154,8 @@ impl Writer {
     fn commit(&mut self, group: &mut Vec<Command>) -> Result<(), StoreError> {
         if let Some(error) = &self.refuse_new {
             let error = error.clone();
-            let (new, rest) =
-                std::mem::take(group).into_iter().partition(|c| matches!(c, Command::Begin(..)));
+            let is_new = |c: &Command| matches!(c, Command::Begin(..) | Command::BeginBatch(..));
+            let (new, rest) = std::mem::take(group).into_iter().partition(is_new);
             *group = rest;
             refuse(Vec::into_iter(new), &error);
         }
@@ -191,7 +194,11 @@ impl Writer {
         let mut tally = Tally::new();
         for command in group {
             match command {
-                Command::Begin(attempt, _) => begin(&transaction, self.session, attempt)?,
+                Command::Begin(attempt, _) => begin(&transaction, self.session, attempt, None)?,
+                Command::BeginBatch(batch, _) => begin_batch(&transaction, self.session, batch)?,
+                Command::ChangeBatch(number, change, _) => {
+                    change_batch(&transaction, *number, change)?;
+                }
                 Command::Answer(response, _) => {
                     seq += 1;
                     let body = self
@@ -261,6 +268,8 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
     for command in commands {
         match command {
             Command::Begin(_, ack)
+            | Command::BeginBatch(_, ack)
+            | Command::ChangeBatch(_, _, ack)
             | Command::Embed(_, ack)
             | Command::SetMeta(_, _, ack)
             | Command::Flush(ack)
@@ -274,6 +283,8 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
 fn acknowledge(command: Command, seq: &mut u64) {
     match command {
         Command::Begin(_, ack)
+        | Command::BeginBatch(_, ack)
+        | Command::ChangeBatch(_, _, ack)
         | Command::Embed(_, ack)
         | Command::SetMeta(_, _, ack)
         | Command::Flush(ack)
@@ -286,10 +297,11 @@ fn acknowledge(command: Command, seq: &mut u64) {
     }
 }
 
-fn begin(
+pub(super) fn begin(
     transaction: &Transaction<'_>,
     session: i64,
     attempt: &NewAttempt,
+    batch: Option<u64>,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
@@ -303,8 +315,8 @@ fn begin(
     ])?;
     transaction
         .prepare_cached(
-            "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms)
-             VALUES (?1, ?2, ?3, 'reserved', ?4, ?5)",
+            "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms,
+                batch_id) VALUES (?1, ?2, ?3, 'reserved', ?4, ?5, ?6)",
         )?
         .execute(params![
             to_sql(attempt.id),
@@ -312,6 +324,7 @@ fn begin(
             session,
             to_sql(attempt.reserved.pico()),
             attempt.at_ms,
+            batch.map(to_sql),
         ])?;
     Ok(())
 }
@@ -400,7 +413,8 @@ fn close(
         .prepare_cached(
             "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?1,
                 message = 'the run was stopped before the answer came'
-             WHERE state = 'reserved' AND id NOT IN (SELECT attempt_id FROM responses)",
+             WHERE state = 'reserved' AND batch_id IS NULL
+                AND id NOT IN (SELECT attempt_id FROM responses)",
         )?
         .execute([unix_ms()])?;
     Ok(())

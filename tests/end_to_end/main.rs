@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(unreachable_pub, reason = "nothing outside this test binary can reach it anyway")]
 
+mod batches;
 mod crash;
 mod dedup;
 mod embeddings;

@@ -1,6 +1,7 @@
 //! The collector: the one owner of the pool, the novelty index and the journal's order. It starts
 //! requests, judges their responses in the order of the journal, and decides when to stop.
 
+mod batches;
 mod demand;
 mod embedder;
 mod publish;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 pub(super) use self::embedder::Embedder;
 use self::two_phases::TwoPhases;
 use super::backlog::Owed;
+use super::batch::{Closing, Desk};
 use super::failure::RunError;
 use super::judge::{Judge, Reading};
 use super::lane::Lane;
@@ -109,6 +111,8 @@ pub(super) struct Collector {
     two_phases: Option<TwoPhases>,
     /// When tasks are compared by embeddings.
     embedder: Option<Embedder>,
+    /// Requests that go in batches.
+    batches: Desk,
     /// The last response that an earlier session bought and did not judge; 0 without any.
     stored_up_to: u64,
     concurrency: usize,
@@ -138,6 +142,7 @@ pub(super) struct Resumed {
     pub(super) next_request: u64,
     pub(super) completion_requests: u64,
     pub(super) summary: Summary,
+    pub(super) desk: Desk,
 }
 
 impl Collector {
@@ -159,6 +164,7 @@ impl Collector {
             lanes: listed,
             two_phases,
             embedder,
+            batches: resumed.desk,
             stored_up_to: 0,
             concurrency: config.pace.concurrency,
             request: config.request.clone(),
@@ -218,6 +224,7 @@ impl Collector {
                 biased;
                 level = next_level(&mut shutdown) => {
                     if level != Shutdown::No {
+                        self.batches.close(Closing::Leave);
                         self.stop_with(Stop::by_design(StopReason::Interrupted));
                     }
                     if level == Shutdown::Abort {
@@ -229,6 +236,7 @@ impl Collector {
                     self.clear_away();
                     self.publish();
                 }
+                Some(note) = self.batches.notes.1.recv() => self.noted(note).await,
                 Some(ended) = self.reports.1.recv() => self.handle(ended).await,
             }
         }
@@ -242,6 +250,10 @@ impl Collector {
     }
 
     fn stop_with(&mut self, stop: Stop) {
+        self.batches.close(match stop.reason {
+            StopReason::Interrupted | StopReason::Failed => Closing::Leave,
+            _ => Closing::Cancel,
+        });
         match &self.stop {
             // The first reason stands, unless a failure comes after it.
             Some(first) if first.error.is_some() || stop.error.is_none() => {}
@@ -253,6 +265,9 @@ impl Collector {
     fn start(&mut self, job: Job) {
         self.completion_requests += 1;
         self.is_coming(&job.purpose);
+        if let Some(batches) = job.lane.batches {
+            return self.gather(job, batches);
+        }
         self.spawn(Arc::clone(&job.lane), job.purpose.clone(), job);
     }
 

@@ -32,6 +32,7 @@ impl Collector {
             accepted_at_start: self.accepted_at_start,
             money,
             waiting: self.two_phases.as_ref().map_or(0, |two| two.backlog.len()),
+            batches: self.batches.totals(),
             lanes: self.lanes.iter().map(|(phase, lane)| snapshot(lane, *phase)).collect(),
             elapsed: self.started_at.elapsed(),
             stopping: self.stop.as_ref().map(|stop| stop.reason),

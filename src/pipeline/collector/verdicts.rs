@@ -124,9 +124,12 @@ impl Collector {
         }
         self.begun = true;
         let Some(two) = &mut self.two_phases else { return };
+        let asked = &self.batches.asked;
         let owed = self
             .judge
             .open_tasks()
+            // Batches of earlier sessions have asked for some.
+            .filter(|(task, _)| !asked.contains(task))
             .map(|(task, open)| Owed { task, worst_case: two.worst_cases.of_task(open) });
         two.backlog.add(&self.shared.ledger, Usd::ZERO, owed.collect());
     }

@@ -2,6 +2,7 @@
 
 use super::{Answer, Arrived, Job, Report};
 use crate::chat::{Completion, TokenUsage};
+use crate::event::Phase;
 use crate::failpoint::{Point, reached};
 use crate::ledger::{Price, cost_of, is_enough, is_plausible};
 use crate::limit::Permit;
@@ -45,27 +46,55 @@ pub(super) async fn answered(
     shared.count(|attempts| attempts.answered += 1);
     shared.note_latency(job.purpose.phase, latency);
     job.lane.note_success();
-    let provider = job.lane.provider;
-    let asked = Asked {
+    let sent = Sent {
         phase: job.purpose.phase,
         examples: job.examples.len(),
         tasks: job.purpose.tasks.len(),
+        prompt_bound: job.prompt_bound,
+        max_output_tokens: job.max_output_tokens(),
     };
-    let (items, decoded) = read_body(provider, shared.template, &body, asked);
+    let (arrived, end) = digest(shared, &job.lane, sent, seq, &body);
+    settle(shared, job, permit, attempt_id, end).await;
+    reached(Point::AnswerSettled);
+    Report::Arrived(arrived)
+}
+
+/// What is known of a request when its answer comes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::pipeline) struct Sent {
+    pub(in crate::pipeline) phase: Phase,
+    /// In-context examples of the request.
+    pub(in crate::pipeline) examples: usize,
+    /// Open tasks whose outputs it asked for.
+    pub(in crate::pipeline) tasks: usize,
+    pub(in crate::pipeline) prompt_bound: u64,
+    pub(in crate::pipeline) max_output_tokens: u64,
+}
+
+/// Reads a body that is durable, and says what it cost.
+pub(in crate::pipeline) fn digest(
+    shared: &Shared,
+    lane: &Lane,
+    sent: Sent,
+    seq: u64,
+    body: &[u8],
+) -> (Arrived, AttemptEnd) {
+    let Sent { phase, examples, tasks, prompt_bound, max_output_tokens } = sent;
+    let asked = Asked { phase, examples, tasks };
+    let (items, decoded) = read_body(lane.provider, shared.template, body, asked);
     let completion = decoded.as_ref().ok();
     if completion.is_some() {
-        job.lane.prove();
+        lane.prove();
     }
-    if completion.is_some_and(|it| it.lost_to_reasoning().is_some()) && job.lane.first_loss() {
+    if completion.is_some_and(|it| it.lost_to_reasoning().is_some()) && lane.first_loss() {
         tracing::warn!(
             "an answer was all hidden reasoning, up to its limit: it is paid for and empty; \
              {REASON_LESS}"
         );
     }
-    settle(shared, job, permit, attempt_id, completion).await;
-    reached(Point::AnswerSettled);
-    let unreadable = decoded.err().map(|error| unreadable(&job.lane, error));
-    Report::Arrived(Arrived { seq, items, unreadable })
+    let end = settlement(&lane.price, prompt_bound, max_output_tokens, completion);
+    let unreadable = decoded.err().map(|error| unreadable(lane, error));
+    (Arrived { seq, items, unreadable }, end)
 }
 
 /// What a 2xx body without a completion means. Its excerpt leaves characters out, so that a key may
@@ -86,14 +115,7 @@ fn unreadable(lane: &Lane, error: DecodeError) -> RunError {
 
 /// Turns the reservation into the reported cost, or into an unconfirmed one when the report cannot
 /// be believed.
-async fn settle(
-    shared: &Shared,
-    job: &mut Job,
-    permit: Permit,
-    attempt_id: u64,
-    completion: Option<&Completion>,
-) {
-    let end = settlement(&job.lane.price, job.prompt_bound, job.max_output_tokens(), completion);
+async fn settle(shared: &Shared, job: &mut Job, permit: Permit, attempt_id: u64, end: AttemptEnd) {
     // The journal first: a request that takes the money which this frees comes behind it there, so
     // that its rows never hold more than the budget.
     shared.end(attempt_id, end.clone()).await;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub(super) use self::answered::settlement;
+pub(super) use self::answered::{Sent, digest, settlement};
 pub(super) use self::embeddings::{EmbeddingJob, worst_case};
 use self::errand::Answer;
 pub(super) use self::errand::Errand;
