@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// The header by which the simulator says of each of its responses that it is made up.
+pub const SIMULATED_HEADER: &str = "x-instructmill-simulated";
+
 /// Who speaks, in chat-completion terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

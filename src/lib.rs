@@ -24,16 +24,20 @@
 //! ```text
 //! main -> cli -> { pipeline viewer } -> config
 //!   -> { pool template ledger limit provider store filter novelty benchmark dataset
-//!        export report simulator }
-//!   -> { task chat usd event summary embedding }
+//!        export report simulator metrics }
+//!   -> { task chat usd event summary embedding clock histogram host failpoint }
 //! ```
 //!
 //! Left may import anything to its right; siblings inside the first braces do not import each other.
 //! `tests/layers.rs` holds the code to this table.
 
 pub mod chat;
+pub mod clock;
 pub mod embedding;
 pub mod event;
+pub mod failpoint;
+pub mod histogram;
+pub mod host;
 pub mod summary;
 pub mod task;
 pub mod usd;
@@ -44,6 +48,7 @@ pub mod export;
 pub mod filter;
 pub mod ledger;
 pub mod limit;
+pub mod metrics;
 pub mod novelty;
 pub mod pool;
 pub mod provider;

@@ -184,6 +184,27 @@ impl Estimate {
     }
 }
 
+/// One batch of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchTotals {
+    /// Its number in the run, from 1.
+    pub number: u64,
+    /// What its requests are for.
+    pub phase: Phase,
+    /// Whether some of its requests are not accounted for yet.
+    pub is_open: bool,
+    /// The provider's word for how far it is, or ours before the provider has it.
+    pub state: String,
+    /// The provider's name for it, once it has one.
+    pub remote_id: Option<String>,
+    /// Its requests.
+    pub requests: u64,
+    /// Of these those answered so far, by the provider's count.
+    pub completed: u64,
+    /// Of these those failed so far, by the provider's count.
+    pub failed: u64,
+}
+
 /// The totals of a run over all its sessions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
@@ -212,6 +233,8 @@ pub struct Summary {
     /// The attempts of each endpoint, where the model was to be had in several places. Not kept up
     /// while a run goes on.
     pub by_endpoint: BTreeMap<String, EndpointTotals>,
+    /// The batches, the oldest first.
+    pub batches: Vec<BatchTotals>,
     /// Time that the sessions ran, in milliseconds.
     pub active_ms: u64,
     /// What was expected of it.

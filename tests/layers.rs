@@ -11,7 +11,18 @@ use std::path::{Path, PathBuf};
 /// The modules, lowest layer first. A module may import itself and what is in a lower layer; in the
 /// lowest, which is plain data, also what is before it in the list.
 const LAYERS: [&[&str]; 6] = [
-    &["usd", "chat", "task", "event", "summary", "embedding"],
+    &[
+        "usd",
+        "chat",
+        "task",
+        "event",
+        "summary",
+        "embedding",
+        "clock",
+        "histogram",
+        "host",
+        "failpoint",
+    ],
     &[
         "pool",
         "template",
@@ -26,6 +37,7 @@ const LAYERS: [&[&str]; 6] = [
         "export",
         "report",
         "simulator",
+        "metrics",
     ],
     &["config"],
     &["pipeline", "viewer"],

@@ -34,6 +34,9 @@ generate groq groq "$ROOT/groq/openai/v1" llama-3.3-70b-versatile "${FEW[@]}"
 generate together together "$ROOT/together/v1" some-model "${FEW[@]}"
 generate xai xai "$ROOT/xai/v1" grok-4.3 "${FEW[@]}"
 
+generate openai-batch openai "$ROOT/v1" gpt-4o-mini --batch "${FEW[@]}"
+generate anthropic-batch anthropic "$ROOT/anthropic/v1" claude-haiku-4-5 --batch "${FEW[@]}"
+
 fail 429 3 1
 generate openai-429 openai "$ROOT/v1" gpt-4o-mini "${FEW[@]}"
 fail 429 3 1

@@ -36,6 +36,10 @@ pub(super) struct Arguments {
     /// Log more to stderr: -v what happens, -vv details
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
+    /// How stderr is written: for people, or a JSON object a line [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", env = "INSTRUCTMILL_LOG_FORMAT")]
+    #[arg(value_parser = PossibleValuesParser::new(super::logs::FORMATS))]
+    pub(super) log_format: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +85,10 @@ pub(super) struct GenerateArgs {
     /// A TOML file with any of these settings by their names, with underscores
     #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// Work on a run that is on NFS, SMB or another network file system: only when no other machine
+    /// uses it meanwhile, not even to look
+    #[arg(long, env = "INSTRUCTMILL_ALLOW_NETWORK_FS")]
+    pub(super) allow_network_fs: bool,
     /// Do not ask before the first request
     #[arg(long, short)]
     pub(super) yes: bool,
@@ -94,6 +102,12 @@ pub(super) struct GenerateArgs {
     /// The format of --output
     #[arg(long, default_value = "alpaca", value_parser = exporters())]
     pub(super) format: String,
+    /// Write here at the end, also of a failure, how it ended, as JSON (`-` for stdout)
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary: Option<PathBuf>,
+    /// Serve metrics for Prometheus over HTTP at this address: a port of this machine, or IP:PORT
+    #[arg(long, value_name = "ADDR", env = "INSTRUCTMILL_METRICS")]
+    pub(super) metrics: Option<String>,
     #[command(flatten)]
     pub(super) settings: SettingsArgs,
     #[command(flatten)]
@@ -210,6 +224,19 @@ settings_args! {
     /// servers of your own, unless --concurrency, --rpm or --tpm is given; then up to 256]
     #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_ADAPT_CONCURRENCY")]
     adapt_concurrency: (bool),
+    /// Send requests in batches, which are answered within a day, at the price of batches
+    #[arg(long, value_name = "BOOL", env = "INSTRUCTMILL_BATCH")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    batch: (bool),
+    /// Requests in one batch, at most [default: 1000]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_BATCH_REQUESTS", allow_negative_numbers = true)]
+    batch_requests: (u32),
+    /// Batches at the provider at once, at most [default: 4]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_BATCH_CONCURRENCY", allow_negative_numbers = true)]
+    batch_concurrency: (u32),
+    /// Prompt tokens in batches at once that the account allows: OpenAI's enqueued tokens [default: no limit]
+    #[arg(long, value_name = "N", env = "INSTRUCTMILL_BATCH_TOKENS", allow_negative_numbers = true)]
+    batch_tokens: (u64),
     /// Stop after this many requests of the run
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_MAX_REQUESTS", allow_negative_numbers = true)]
     max_requests: (u64),
@@ -235,6 +262,10 @@ settings_args! {
     /// The prompt template [default: json for chat models, alpaca for openai-completions]
     #[arg(long, env = "INSTRUCTMILL_TEMPLATE", value_parser = templates())]
     template: (String),
+    /// Standing instructions in place of the template's own, the shape of the answer aside; alpaca puts
+    /// them in front of its own. With two phases they are those of requests for instructions
+    #[arg(long, value_name = "TEXT", env = "INSTRUCTMILL_SYSTEM")]
+    system: (String),
     /// In-context examples per request [default: the template's, 8 or 3]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_NUM_EXAMPLES", allow_negative_numbers = true)]
     num_examples: (u32),
@@ -402,6 +433,11 @@ pub(super) struct StatusArgs {
     /// Show so many samples of what each rule rejected
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) samples: u32,
+    /// Show it again every second, or every S seconds, until the run ends: on a terminal in place,
+    /// elsewhere a line for each change, with --json an object
+    #[arg(long, value_name = "S", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with = "samples")]
+    pub(super) watch: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -418,6 +454,9 @@ pub(super) struct ReplayArgs {
     /// Fail (exit code 1) unless the tasks equal those of the run
     #[arg(long)]
     pub(super) check: bool,
+    /// The seed tasks that the run began with, where they are not at their old place
+    #[arg(long, value_name = "FILE")]
+    pub(super) seeds: Option<PathBuf>,
     /// Accepted tasks wanted, instead of the run's target
     #[arg(long, value_name = "N")]
     pub(super) target: Option<u64>,

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::args::{ResponsesArgs, SettingsArgs};
 use super::failure::CliError;
-use crate::config::{Environment, Money, RunConfig, SIMULATED, Settings, read_settings};
+use super::generate::time;
+use super::pipes;
+use crate::config::{Environment, Money, SIMULATED, Settings};
 use crate::pipeline::{self, Plan};
-use crate::report::{count, duration};
+use crate::report::count;
 use crate::usd::Usd;
 
 /// Of a hundred candidates, so many are accepted, and outputs have so many per cent of the length of
@@ -39,7 +41,7 @@ pub(super) struct EstimateArgs {
 
 pub(super) fn run(args: EstimateArgs) -> Result<ExitCode, CliError> {
     let flags = Settings::from(args.settings).or(args.responses.into());
-    let file = args.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
+    let file = args.config.as_deref().map(pipes::read_settings).transpose()?.unwrap_or_default();
     let mut settings = flags.or(file);
     if settings.provider.is_none() && settings.model.is_none() && settings.base_url.is_none() {
         // As `generate` would without a key: nobody has to name a model for a rehearsal.
@@ -54,7 +56,7 @@ pub(super) fn run(args: EstimateArgs) -> Result<ExitCode, CliError> {
             std::env::var(name).ok().or_else(|| is_key.then(|| NO_KEY.to_owned()))
         },
     };
-    let config = RunConfig::resolve(settings, environment)?;
+    let config = pipes::resolve(settings, environment)?;
     let plan = pipeline::estimate(&config)?;
     let text = if args.json { to_json(&plan, budget) } else { to_text(&plan, budget) };
     io::stdout().lock().write_all(text.as_bytes())?;
@@ -82,7 +84,11 @@ fn to_text(plan: &Plan, budget: Option<Usd>) -> String {
             ),
         );
     }
-    row("target", format!("{} tasks, {}", count(plan.target), duration(plan.duration())));
+    if let Some(embedding) = &plan.embeddings {
+        let text = format!("{}, about {} tokens", embedding.model, count(plan.embedded_tokens));
+        row("embeddings", text);
+    }
+    row("target", format!("{} tasks, {}", count(plan.target), time(plan)));
     for (name, accepted, length) in CASES {
         let cost = plan.cost_if(accepted, length);
         let mut text = format!(
@@ -128,9 +134,11 @@ fn to_json(plan: &Plan, budget: Option<Usd>) -> String {
     let value = json!({
         "target": plan.target,
         "budget_usd": budget.map(|budget| budget.to_string()),
-        "seconds": plan.duration().as_secs(),
+        "seconds": plan.duration().map(|duration| duration.as_secs()),
         "cases": Value::Object(cases.into_iter().collect()),
         "phases": phases,
+        "embedded_tokens": plan.embedded_tokens,
+        "embeddings_cost_usd": plan.embedding_cost().to_string(),
     });
     format!("{value:#}\n")
 }

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use serde_json::{Map, json};
+use tracing::Level;
+
+use super::logs;
 use crate::config::{ConfigError, FileError};
 use crate::dataset::DatasetError;
 use crate::export::AtomicFileError;
@@ -37,8 +41,26 @@ impl CliError {
         self
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn hint(&self) -> &str {
+        &self.hint
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        self.code
+    }
+
     /// Says it on stderr and gives the exit code.
     pub(super) fn report(&self) -> ExitCode {
+        if logs::is_json() {
+            let fields = [("exit_code", json!(self.code)), ("hint", json!(self.hint))];
+            let fields = Map::from_iter(fields.map(|(name, value)| (name.to_owned(), value)));
+            logs::record(Level::ERROR, &self.message, &fields);
+            return ExitCode::from(self.code);
+        }
         say(&format!("error: {}", self.message));
         if !self.hint.is_empty() {
             say(&format!("hint: {}", self.hint));
@@ -49,6 +71,9 @@ impl CliError {
 
 /// One line or more of talk. A closed stderr has nobody to listen.
 pub(super) fn say(text: &str) {
+    if logs::is_json() {
+        return logs::record(Level::INFO, text.trim_matches('\n'), &Map::new());
+    }
     drop(writeln!(io::stderr().lock(), "{}", harmless(text)));
 }
 
@@ -104,6 +129,7 @@ impl From<StoreError> for CliError {
             | StoreError::Missing { .. }
             | StoreError::Newer { .. }
             | StoreError::Locked { .. }
+            | StoreError::Network { .. }
             | StoreError::Io { .. } => Self::usage,
             _ => Self::failure,
         };

@@ -7,45 +7,71 @@ use std::process::ExitCode;
 use tokio::sync::watch;
 
 use super::args::GenerateArgs;
+use super::ending::{Known, Place};
 use super::export::{check_format, write_export};
 use super::failure::{CliError, say};
-use super::output::{check_not_input, check_output};
+use super::logs;
+use super::metrics;
+use super::output::{check_not_input, check_output, check_summary};
 use super::pilot::Pilot;
+use super::pipes;
 use super::progress::Progress;
 use super::question::{self, Answer};
 use super::status;
-use crate::config::{
-    EmbeddingConfig, Environment, Money, RunConfig, SIMULATED, Settings, read_settings,
-};
+use crate::config::{EmbeddingConfig, Environment, Money, RunConfig, SIMULATED, Settings};
 use crate::event::Phase;
+use crate::metrics::{Address, AddressError};
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
 use crate::store::RunDir;
 use crate::summary::{PhaseTotals, StopReason, Summary};
+use crate::usd::Usd;
 
+pub(super) const DONE: u8 = 0;
 const INTERRUPTED: u8 = 130;
 /// Files that a process has open beside its connections.
 const OTHER_FILES: u64 = 64;
 
 pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
+    let summary = args.summary.as_deref().map(Place::take).transpose()?;
+    let mut known = Known::default();
+    let ended = work(args, &mut known);
+    if let Some(summary) = summary {
+        let written = summary.write(&known, &ended);
+        // A failure that already has a cause is not made clearer by another one.
+        if ended.is_ok() {
+            written?;
+        }
+    }
+    ended.map(ExitCode::from)
+}
+
+/// The command, with its exit code. What is known of the run on the way stays in `known`.
+fn work(args: GenerateArgs, known: &mut Known) -> Result<u8, CliError> {
     if args.output.is_some() {
         check_format(&args.format)?;
     }
     let flags = Settings::from(args.settings).or(args.responses.into());
     let file = match &args.config {
-        Some(path) => read_settings(path)?,
+        Some(path) => pipes::read_settings(path)?,
         None => Settings::default(),
     };
-    let settings = flags.or(file);
+    let mut settings = Settings { metrics: args.metrics, ..flags }.or(file);
+    let session = Session::take(&mut settings)?;
     let dir = RunDir::new(args.run.unwrap_or_else(|| default_run(&settings)));
+    let dir = dir.on_network(args.allow_network_fs);
+    known.dir = Some(dir.clone());
+    if let Some(summary) = &args.summary {
+        check_summary(&dir, args.output.as_deref(), summary)?;
+    }
     let settings = match pipeline::stored_settings(&dir) {
-        Ok(stored) => settings.or(stored.unwrap_or_default()),
+        Ok(stored) => settings.or_begun(stored.unwrap_or_default()),
         // Opening the run says what is wrong with it, and better.
         Err(pipeline::RunError::Store(_)) => settings,
         Err(error) => return Err(error.into()),
     };
     let environment = Environment { get: &|name| std::env::var(name).ok() };
-    let resolve = || RunConfig::resolve(settings.clone(), environment);
+    let resolve = || pipes::resolve(settings.clone(), environment);
     let config = resolve()?;
     let outputs = config.responses.as_ref().map_or(0, |responses| responses.pace.concurrency);
     allow_connections(config.pace.concurrency.saturating_add(outputs))?;
@@ -59,7 +85,8 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
             check_output(&dir, output)
         }
     };
-    let session = |config, stage| runtime.block_on(generate(config, &dir, stage, check));
+    let session =
+        |config, stage| runtime.block_on(generate(config, &dir, stage, check, session.clone()));
     let whole = Stage { ask, after_pilot: false };
     let ended = match args.pilot {
         None => session(config, whole)?,
@@ -75,9 +102,9 @@ pub(super) fn run(args: GenerateArgs) -> Result<ExitCode, CliError> {
             return Ok(code);
         }
     };
-    let report = status::report_of(&dir, &outcome)?;
-    status::write_summary(&dir, &report)?;
-    say(&format!("\n{}", to_text(&report).trim_end()));
+    let report = known.report.insert(status::report_of(&dir, &outcome)?);
+    status::write_summary(&dir, report)?;
+    say(&format!("\n{}", to_text(report).trim_end()));
     if let Some(path) = &args.output {
         let written = write_export(&dir, &args.format, path)?;
         say(&format!("{:<14} {} tasks to {}", "exported", count(written), path.display()));
@@ -94,11 +121,31 @@ pub(super) struct Stage {
     pub(super) after_pilot: bool,
 }
 
+/// What is said of a session and is not stored in the run.
+#[derive(Clone)]
+struct Session {
+    metrics: Option<Address>,
+}
+
+impl Session {
+    /// Takes it out of the settings. The format of the log counts from now on.
+    fn take(settings: &mut Settings) -> Result<Self, CliError> {
+        if let Some(format) = settings.log_format.take() {
+            logs::use_format(&format)?;
+        }
+        let address = settings.metrics.take().map(|address| address.parse());
+        let metrics = address
+            .transpose()
+            .map_err(|error: AddressError| CliError::usage(format!("metrics: {error}")))?;
+        Ok(Self { metrics })
+    }
+}
+
 /// How a session ended.
 pub(super) enum Ended {
     Ran(Box<Outcome>),
     /// A person did not want it.
-    NotBegun(ExitCode),
+    NotBegun(u8),
 }
 
 /// Opens the run, which makes its directory, checks where the output will go, shows the plan, and
@@ -108,6 +155,7 @@ async fn generate(
     dir: &RunDir,
     stage: Stage,
     check_output: impl FnOnce() -> Result<(), CliError>,
+    session: Session,
 ) -> Result<Ended, CliError> {
     let costs = config.budget.is_some() && !config.source.is_simulated();
     let (shutdown, listener) = pipeline::listen()?;
@@ -124,8 +172,8 @@ async fn generate(
     if stage.ask && costs {
         let code = match question::ask(shutdown.clone(), &mut listener).await? {
             Answer::Yes => None,
-            Answer::No => Some(ExitCode::SUCCESS),
-            Answer::Interrupted => Some(ExitCode::from(INTERRUPTED)),
+            Answer::No => Some(DONE),
+            Answer::Interrupted => Some(INTERRUPTED),
         };
         if let Some(code) = code {
             prepared.cancel().await?;
@@ -134,6 +182,16 @@ async fn generate(
     }
     prepared.note_estimate(stage.after_pilot).await?;
     let (sender, receiver) = watch::channel(Snapshot::default());
+    let _metrics = match session.metrics {
+        Some(address) => match metrics::serve(address, receiver.clone()).await {
+            Ok(server) => Some(server),
+            Err(error) => {
+                prepared.cancel().await?;
+                return Err(error);
+            }
+        },
+        None => None,
+    };
     let progress = Progress::new(receiver);
     let outcome = tokio::select! {
         outcome = Box::pin(prepared.run(sender, shutdown)) => outcome?,
@@ -143,10 +201,17 @@ async fn generate(
     Ok(Ended::Ran(Box::new(outcome)))
 }
 
-fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
+fn conclude(outcome: Outcome) -> Result<u8, CliError> {
+    let open = outcome.summary.batches.iter().filter(|batch| batch.is_open).count();
+    if open > 0 {
+        say(&format!(
+            "batches that go on at the provider: {}; the same command comes back for them",
+            count(open as u64)
+        ));
+    }
     match (outcome.reason, outcome.error) {
         (_, Some(error)) => Err(error.into()),
-        (StopReason::Interrupted, None) => Ok(ExitCode::from(INTERRUPTED)),
+        (StopReason::Interrupted, None) => Ok(INTERRUPTED),
         (StopReason::NoProgress, None) => {
             let message = "the last responses brought no accepted task: stopped to save money";
             Err(CliError::failure(message).with_hint(
@@ -154,7 +219,7 @@ fn conclude(outcome: Outcome) -> Result<ExitCode, CliError> {
                  more varied seed tasks or a higher --max-stalled-responses may help",
             ))
         }
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(DONE),
     }
 }
 
@@ -189,8 +254,8 @@ fn describe(plan: &Plan, run: &Path) -> String {
     let mut lines = Vec::new();
     if plan.simulated {
         lines.push(
-            "SIMULATED: no API is asked and no money is spent. Every task is made up: do not \
-             train on it.\nFor a real run give --model and --budget, and set OPENAI_API_KEY."
+            "SIMULATED: no API is asked, no money is spent, and every task is made up. Do not\n\
+             train on it. For a real run give --model and --budget, and set OPENAI_API_KEY."
                 .to_owned(),
         );
     }
@@ -256,21 +321,27 @@ fn so_far(summary: &Summary) -> String {
 fn estimate(plan: &Plan, mut row: impl FnMut(&str, String)) {
     let requests = |phase: &PhasePlan| {
         format!(
-            "about {} requests, {} prompt and {} output tokens, {}",
+            "{} requests, {} prompt and {} output tokens, {}",
             count(phase.requests),
             count(phase.prompt_tokens),
             count(phase.output_tokens),
             phase.cost.display(2),
         )
     };
-    let whole = duration(plan.duration());
-    if let [phase] = plan.phases.as_slice() {
-        return row("estimate", format!("{}, {whole}", requests(phase)));
-    }
-    row("estimate", format!("{}, {whole}", plan.cost().display(2)));
+    row("estimate", format!("about {}, {}", plan.cost().display(2), time(plan)));
     for phase in &plan.phases {
         row(&format!("- {}", phase.phase.as_str()), requests(phase));
     }
+    if plan.embeddings.is_some() {
+        let (tokens, cost) = (count(plan.embedded_tokens), plan.embedding_cost().display(2));
+        row("- embeddings", format!("{tokens} tokens, {cost}"));
+    }
+}
+
+/// How long a plan takes.
+pub(super) fn time(plan: &Plan) -> String {
+    let rounds = || "a day at most for each round of batches".to_owned();
+    plan.duration().map_or_else(rounds, duration)
 }
 
 fn embeddings(embedding: &EmbeddingConfig) -> String {
@@ -286,7 +357,13 @@ fn price(phase: &PhasePlan) -> String {
     if phase.price.is_free() {
         return "free".to_owned();
     }
-    let per_million = |token: crate::usd::Usd| token.saturating_mul(1_000_000).display(2);
+    let per_million = |token: Usd| {
+        let price = token.saturating_mul(1_000_000);
+        let exact = price.to_string();
+        // Half of a cheap model's price has fractions of a cent.
+        let is_finer = exact.split_once('.').is_some_and(|(_, cents)| cents.len() > 2);
+        if is_finer { format!("${exact}") } else { price.display(2) }
+    };
     format!(
         "{} in, {} out per million tokens\n{:<14} from {}",
         per_million(phase.price.input),
@@ -310,6 +387,10 @@ fn budget(plan: &Plan) -> String {
 }
 
 fn limits(phase: &PhasePlan) -> String {
+    if let Some(batch) = phase.batch {
+        let (requests, at_once) = (count(batch.requests as u64), batch.at_once);
+        return format!("batches of up to {requests} requests, {at_once} at once");
+    }
     let limit = |limit: Option<u64>, what: &str| match limit {
         Some(limit) => format!("{} {what} a minute", count(limit)),
         None => format!("any number of {what}"),

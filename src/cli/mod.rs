@@ -5,15 +5,18 @@
 
 mod args;
 mod dedup;
+mod ending;
 mod estimate;
 mod export;
 mod failure;
 mod generate;
 mod init;
 mod logs;
+mod metrics;
 mod models;
 mod output;
 mod pilot;
+mod pipes;
 mod progress;
 mod question;
 mod reference;
@@ -23,6 +26,7 @@ mod shell;
 mod simulate;
 mod status;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,11 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("INSTRUCTMILL_COMM
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     logs::start(arguments.verbose);
+    if let Some(format) = &arguments.log_format
+        && let Err(error) = logs::use_format(format)
+    {
+        return error.report();
+    }
     let result = match arguments.command {
         Command::Generate(args) => generate::run(*args),
         Command::Estimate(args) => estimate::run(*args),

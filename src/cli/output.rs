@@ -10,7 +10,10 @@ use crate::export::AtomicFile;
 use crate::store::RunDir;
 
 /// The files of a run directory that are not to be replaced.
-const OF_A_RUN: [&str; 5] = ["run.db", "run.db-wal", "run.db-shm", "run.lock", "ballast"];
+pub(super) const OF_A_RUN: [&str; 6] =
+    ["run.db", "run.db-wal", "run.db-shm", "run.lock", "ballast", SUMMARY];
+/// Of these the one whose name others may have too.
+pub(super) const SUMMARY: &str = "summary.json";
 
 /// Fails unless a file can be put at `output` that is not the run's own.
 pub(super) fn check_output(dir: &RunDir, output: &Path) -> Result<(), CliError> {
@@ -20,6 +23,21 @@ pub(super) fn check_output(dir: &RunDir, output: &Path) -> Result<(), CliError> 
     // Made and removed again: only the system knows.
     drop(AtomicFile::create(output).map_err(|error| CliError::usage(error.to_string()))?);
     Ok(())
+}
+
+/// Fails when a summary would be in the place of what the run writes itself.
+pub(super) fn check_summary(
+    dir: &RunDir,
+    output: Option<&Path>,
+    summary: &Path,
+) -> Result<(), CliError> {
+    let own = OF_A_RUN.map(|name| dir.path().join(name));
+    let mut taken = own.iter().map(PathBuf::as_path).chain(output);
+    if !taken.any(|taken| is_same(taken, summary)) {
+        return Ok(());
+    }
+    let message = format!("--summary {} is a file that the run writes itself", summary.display());
+    Err(CliError::usage(message).with_hint("give --summary another name"))
 }
 
 /// Fails when `output` is one of the files that a run reads.

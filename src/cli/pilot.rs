@@ -1,10 +1,8 @@
 //! `generate --pilot USD`: a small part of the run first, so that the estimate of the whole is from
 //! what requests really take.
 
-use std::process::ExitCode;
-
 use super::failure::{CliError, say};
-use super::generate::{Ended, Stage};
+use super::generate::{DONE, Ended, Stage};
 use crate::config::RunConfig;
 use crate::pipeline::Outcome;
 use crate::store::RunDir;
@@ -35,7 +33,7 @@ impl Pilot {
         let config = self.limited(config)?;
         let had_answers = dir.exists() && dir.read()?.summary()?.attempts.answered > 0;
         let ended = if had_answers {
-            Ended::NotBegun(ExitCode::SUCCESS)
+            Ended::NotBegun(DONE)
         } else {
             match session(config, self.stage)? {
                 Ended::Ran(outcome) if !was_cut_short(&outcome, budget) => {

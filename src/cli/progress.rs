@@ -4,13 +4,16 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
+use tracing::Level;
 
 use super::failure::say;
-use super::logs::bars;
+use super::logs::{self, bars};
 use crate::event::Stage;
 use crate::pipeline::{DedupProgress, LaneSnapshot, Snapshot};
 use crate::report::{count, duration};
+use crate::summary::{BatchTotals, StopReason};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -27,11 +30,11 @@ impl Progress {
 
     /// Shows progress until it is dropped.
     pub(super) async fn show(self) {
-        if io::stderr().is_terminal() { self.show_bars().await } else { self.show_lines().await }
+        if has_bars() { self.show_bars().await } else { self.show_lines().await }
     }
 
     async fn show_bars(mut self) {
-        let view = Bars::new();
+        let mut view = Bars::new();
         while self.snapshots.changed().await.is_ok() {
             view.update(&self.snapshots.borrow_and_update());
         }
@@ -42,9 +45,18 @@ impl Progress {
         loop {
             tokio::time::sleep(LINE_EVERY).await;
             let snapshot = self.snapshots.borrow().clone();
-            say(&line(&snapshot));
+            if logs::is_json() {
+                logs::record(Level::INFO, "progress", &fields(&snapshot));
+            } else {
+                say(&line(&snapshot));
+            }
         }
     }
+}
+
+/// Whether there is a person who sees bars.
+fn has_bars() -> bool {
+    io::stderr().is_terminal() && !logs::is_json()
 }
 
 /// Removes its bars when dropped: the summary takes their place.
@@ -53,19 +65,22 @@ struct Bars {
     money: ProgressBar,
     network: ProgressBar,
     rejected: ProgressBar,
+    /// Only while nothing comes.
+    stalled: Option<ProgressBar>,
 }
 
 impl Bars {
     fn new() -> Self {
         Self {
-            tasks: bar("accepted  [{bar:16}] {wide_msg}"),
-            money: bar("spent     [{bar:16}] {wide_msg}"),
+            tasks: bar("accepted  [{bar:10}] {wide_msg}"),
+            money: bar("spent     [{bar:10}] {wide_msg}"),
             network: bar("requests  {wide_msg}"),
             rejected: bar("rejected  {wide_msg}"),
+            stalled: None,
         }
     }
 
-    fn update(&self, snapshot: &Snapshot) {
+    fn update(&mut self, snapshot: &Snapshot) {
         self.tasks.set_length(snapshot.target.max(1));
         self.tasks.set_position(snapshot.summary.accepted.min(snapshot.target));
         self.tasks.set_message(tasks(snapshot));
@@ -75,12 +90,24 @@ impl Bars {
         self.money.set_message(money(snapshot));
         self.network.set_message(network(snapshot));
         self.rejected.set_message(rejected(snapshot));
+        match (&snapshot.stalled, &self.stalled) {
+            (None, Some(bar)) => {
+                bar.finish_and_clear();
+                self.stalled = None;
+            }
+            (None, None) => {}
+            (Some(_), _) => {
+                let bar = self.stalled.get_or_insert_with(|| bar("stalled   {wide_msg}"));
+                bar.set_message(snapshot.stalled.clone().unwrap_or_default());
+            }
+        }
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        for bar in [&self.tasks, &self.money, &self.network, &self.rejected] {
+        let always = [&self.tasks, &self.money, &self.network, &self.rejected];
+        for bar in always.into_iter().chain(&self.stalled) {
             bar.finish_and_clear();
         }
     }
@@ -101,7 +128,7 @@ pub(super) struct FileProgress {
 
 impl FileProgress {
     pub(super) fn new() -> Self {
-        let bar = io::stderr().is_terminal().then(|| bar("dedup     [{bar:16}] {wide_msg}"));
+        let bar = has_bars().then(|| bar("dedup     [{bar:16}] {wide_msg}"));
         Self { bar, last_line: Instant::now() }
     }
 
@@ -137,10 +164,32 @@ fn records(progress: &DedupProgress) -> String {
     text
 }
 
+/// The whole state for programs; money in decimal strings, as everywhere.
+fn fields(snapshot: &Snapshot) -> Map<String, Value> {
+    let Snapshot { summary, money, .. } = snapshot;
+    let lanes = snapshot.lanes.iter();
+    let fields = [
+        ("accepted", json!(summary.accepted)),
+        ("target", json!(snapshot.target)),
+        ("rejected", json!(summary.rejected())),
+        ("requests", json!(summary.requests)),
+        ("in_flight", json!(lanes.map(|lane| lane.in_flight).sum::<usize>())),
+        ("spent_usd", json!(money.spent.to_string())),
+        ("reserved_usd", json!(money.reserved.to_string())),
+        ("unconfirmed_usd", json!(money.unconfirmed.to_string())),
+        ("budget_usd", json!(money.budget.map(|budget| budget.to_string()))),
+        ("seconds_to_go", json!(snapshot.remaining().map(|time| time.as_secs()))),
+        ("stalled", json!(snapshot.stalled)),
+        ("stopping", json!(snapshot.stopping.map(StopReason::as_str))),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// The whole state in one line, for logs.
 fn line(snapshot: &Snapshot) -> String {
+    let stalled = snapshot.stalled.as_ref().map_or(String::new(), |why| format!(" · {why}"));
     format!(
-        "accepted {} · spent {} · {} · rejected {}",
+        "accepted {} · spent {} · {} · rejected {}{stalled}",
         tasks(snapshot),
         money(snapshot),
         network(snapshot),
@@ -148,7 +197,7 @@ fn line(snapshot: &Snapshot) -> String {
     )
 }
 
-fn tasks(snapshot: &Snapshot) -> String {
+pub(super) fn tasks(snapshot: &Snapshot) -> String {
     let mut text = format!("{}/{}", count(snapshot.summary.accepted), count(snapshot.target));
     if snapshot.waiting > 0 {
         text.push_str(&format!(", {} wait for outputs", count(snapshot.waiting as u64)));
@@ -161,17 +210,16 @@ fn tasks(snapshot: &Snapshot) -> String {
     text
 }
 
-fn money(snapshot: &Snapshot) -> String {
+pub(super) fn money(snapshot: &Snapshot) -> String {
     let money = &snapshot.money;
     let mut text = money.spent.display(4);
-    if !money.reserved.is_zero() {
-        text.push_str(&format!(" + {} reserved", money.reserved.display(4)));
-    }
-    if !money.unconfirmed.is_zero() {
-        text.push_str(&format!(" + {} unconfirmed", money.unconfirmed.display(4)));
-    }
     if let Some(budget) = money.budget {
         text.push_str(&format!(" of {}", budget.display(2)));
+    }
+    for (amount, what) in [(money.reserved, "reserved"), (money.unconfirmed, "unconfirmed")] {
+        if !amount.is_zero() {
+            text.push_str(&format!(", {} {what}", amount.display(4)));
+        }
     }
     if let Some(projected) = snapshot.projected_cost() {
         text.push_str(&format!(", {} at the target", projected.display(2)));
@@ -180,8 +228,14 @@ fn money(snapshot: &Snapshot) -> String {
 }
 
 fn network(snapshot: &Snapshot) -> String {
-    let lanes: Vec<String> = snapshot.lanes.iter().map(lane).collect();
-    lanes.join("; ")
+    let mut parts: Vec<String> = snapshot.lanes.iter().map(lane).collect();
+    parts.extend(snapshot.batches.iter().map(batch));
+    parts.join("; ")
+}
+
+fn batch(batch: &BatchTotals) -> String {
+    let done = count(batch.completed + batch.failed);
+    format!("batch {} {} {done}/{}", batch.number, batch.state, count(batch.requests))
 }
 
 fn lane(lane: &LaneSnapshot) -> String {
@@ -193,19 +247,23 @@ fn lane(lane: &LaneSnapshot) -> String {
         Some(limit) => format!("{}/{} {what}/min", count(rate), count(limit)),
         None => format!("{} {what}/min", count(rate)),
     };
+    let waiting = match lane.waiting {
+        0 => String::new(),
+        waiting => format!(", {waiting} waiting for the rate limit"),
+    };
     let gone = match lane.set_aside {
         0 => String::new(),
         gone => format!(", {gone} endpoints set aside"),
     };
     format!(
-        "{phase}{} in flight, {}, {}{gone}",
-        lane.in_flight,
+        "{phase}{} in flight{waiting}, {}, {}{gone}",
+        lane.in_flight.saturating_sub(lane.waiting),
         per_minute(lane.rates.requests, lane.limits.requests_per_minute, "requests"),
         per_minute(lane.rates.tokens, lane.limits.tokens_per_minute, "tokens")
     )
 }
 
-fn rejected(snapshot: &Snapshot) -> String {
+pub(super) fn rejected(snapshot: &Snapshot) -> String {
     let mut rules: Vec<((Stage, &str), u64)> = snapshot
         .summary
         .rejections
@@ -224,7 +282,6 @@ fn rejected(snapshot: &Snapshot) -> String {
 mod tests {
     use super::*;
     use crate::event::Phase;
-    use crate::summary::StopReason;
 
     #[test]
     fn a_file_says_how_far_it_is() {
@@ -249,14 +306,14 @@ mod tests {
         snapshot.money.reserved = "0.01".parse().unwrap();
         snapshot.money.budget = Some("5".parse().unwrap());
         snapshot.elapsed = Duration::from_secs(25);
-        insta::assert_snapshot!(line(&snapshot), @"accepted 250/1,000, 1m 15s to go · spent $0.5000 + $0.0100 reserved of $5.00, $2.00 at the target · 32 in flight, 118/120 requests/min, 0 tokens/min · rejected 40 · rouge-l 40");
+        insta::assert_snapshot!(line(&snapshot), @"accepted 250/1,000, 1m 15s to go · spent $0.5000 of $5.00, $0.0100 reserved, $2.00 at the target · 32 in flight, 118/120 requests/min, 0 tokens/min · rejected 40 · rouge-l 40");
         snapshot.stopping = Some(StopReason::Budget);
         snapshot.waiting = 17;
         snapshot.lanes[0].paused_for = Some(Duration::from_secs(3));
         insta::assert_snapshot!(tasks(&snapshot), @"250/1,000, 17 wait for outputs, stopping (budget)");
         insta::assert_snapshot!(network(&snapshot), @"paused for 3.0s by the server's rate limit");
         snapshot.lanes[0].phase = Some(Phase::Instructions);
-        snapshot.lanes.push(LaneSnapshot { phase: Some(Phase::Responses), ..lane });
-        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 32 in flight, 118/120 requests/min, 0 tokens/min");
+        snapshot.lanes.push(LaneSnapshot { phase: Some(Phase::Responses), waiting: 29, ..lane });
+        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 3 in flight, 29 waiting for the rate limit, 118/120 requests/min, 0 tokens/min");
     }
 }

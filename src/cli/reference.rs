@@ -31,10 +31,10 @@ pub(super) struct Entry {
 /// Every setting that is a flag of `generate`, in the order of its help.
 pub(super) fn entries() -> Vec<Entry> {
     let program = Arguments::command();
-    let generate = program.find_subcommand("generate").map(|generate| {
-        generate.get_arguments().filter(|arg| Settings::KEYS.contains(&arg.get_id().as_str()))
-    });
-    generate.into_iter().flatten().map(entry).collect()
+    let generate = program.find_subcommand("generate").map(clap::Command::get_arguments);
+    // Those of the program itself are flags of all commands.
+    let all = generate.into_iter().flatten().chain(program.get_arguments());
+    all.filter(|arg| Settings::KEYS.contains(&arg.get_id().as_str())).map(entry).collect()
 }
 
 fn entry(arg: &Arg) -> Entry {
@@ -90,8 +90,8 @@ fn markdown() -> String {
     text.push_str(&format!(
         "\n## Tables\n\n\
          With `phases = \"instructions+responses\"` the file may have the tables `[instructions]` and `[responses]`, \
-         which say of the one phase what differs from the settings above: `{}`. `system` takes the place of the \
-         program's own standing instructions; in `[responses]`, `tasks_per_request` is 1 and `max_output_tokens` (for one \
+         which say of the one phase what differs from the settings above: `{}`. Without two phases they are refused. `system` takes the place of the \
+         program's own standing instructions; `[responses]` does not take it from above. In `[responses]`, `tasks_per_request` is 1 and `max_output_tokens` (for one \
          task) 2000 unless said. A table that names another API takes neither URL, key nor price from above, and one that names another \
          model no price. The flags `--responses-model`, `--responses-price-in`, `--responses-price-out`, \
          `--responses-tasks-per-request` and `--responses-max-output-tokens` are those keys of `[responses]`.\n\n\

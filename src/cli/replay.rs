@@ -4,15 +4,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::ReplayArgs;
-use super::export::to_output;
+use super::export::{say_simulated, to_output};
 use super::failure::{CliError, say};
 use super::output::check_output;
-use crate::config::{Environment, RunConfig, Settings};
+use super::pipes;
+use crate::config::{ConfigError, Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::novelty::Combination;
 use crate::pipeline::{self, ReplayTotals};
 use crate::report::count;
-use crate::store::{RunDir, RunReader};
-use crate::task::{AcceptedTask, Candidate};
+use crate::store::{RowId, RunDir, RunReader};
+use crate::task::{AcceptedTask, Candidate, Provenance};
+
+/// What to do about a seed file that is not there, or is another one.
+const NAME_SEEDS: &str = "name the file that the run began with: --seeds FILE";
 
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let dir = RunDir::new(&args.run);
@@ -21,8 +25,15 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     // A replay sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-replay".to_owned()) };
     ensure_embeddings(args, &begun)?;
-    let config = RunConfig::resolve(changed(args).or(begun), environment)?;
+    let config = pipes::resolve(changed(args).or(begun), environment).map_err(|error| {
+        let is_of_seeds = matches!(error, ConfigError::Seeds(_)) && args.seeds.is_none();
+        let error = CliError::from(error);
+        if is_of_seeds { error.with_hint(NAME_SEEDS) } else { error }
+    })?;
+    check_seeds(&config, &reader)?;
+    say_simulated(&reader)?;
     let mut comparison = Comparison::new(&reader, config.output_model())?;
+    let (marks, mut left_out) = (reader.marks()?, 0);
     let totals = match &args.output {
         None => pipeline::replay::<CliError>(&config, &reader, |task| {
             comparison.compare(task);
@@ -34,12 +45,38 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
             to_output(&args.format, output, |rows| {
                 pipeline::replay::<CliError>(&config, &reader, |task| {
                     comparison.compare(task);
+                    if marks.rows().contains(&place(task)) {
+                        left_out += 1;
+                        return Ok(());
+                    }
                     Ok(rows.write(task)?)
                 })
             })?
         }
     };
+    if left_out > 0 {
+        let are = if left_out == 1 { "is" } else { "are" };
+        let number = count(left_out);
+        say(&format!("{number} of them {are} marked as bad and left out of the output"));
+    }
     conclude(args, &totals, &comparison)
+}
+
+/// Marks name rows by their place in the journal, which is the same under any rules.
+fn place(task: &AcceptedTask) -> RowId {
+    let Provenance { response_seq, item_index, .. } = task.provenance;
+    RowId { response_seq, item_index }
+}
+
+/// Other seed tasks give other verdicts.
+fn check_seeds(config: &RunConfig, reader: &RunReader) -> Result<(), CliError> {
+    let begun = reader.meta(SEEDS_KEY)?;
+    if begun.is_none_or(|begun| begun == config.seeds.sha256) {
+        return Ok(());
+    }
+    let path = config.settings.seeds.as_ref().map(|path| path.display().to_string());
+    let path = path.unwrap_or_else(|| "this version of the program".to_owned());
+    Err(CliError::usage(ConfigError::SeedsChanged { path }.to_string()).with_hint(NAME_SEEDS))
 }
 
 /// A replay buys nothing, so it compares by embeddings only where the run did.
@@ -56,6 +93,7 @@ fn ensure_embeddings(args: &ReplayArgs, begun: &Settings) -> Result<(), CliError
 
 fn changed(args: &ReplayArgs) -> Settings {
     Settings {
+        seeds: args.seeds.clone(),
         target: args.target,
         similarity: args.similarity.clone(),
         threshold: args.threshold,

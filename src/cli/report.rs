@@ -29,7 +29,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, CliError> {
     let reader = dir.read()?;
     let settings = status::settings(&dir)?;
     let figures = reader.snapshot::<_, CliError>(|| {
-        let totals = status::report(&dir, &settings, reader.state()?, reader.summary()?);
+        let (state, summary) = (reader.state()?, reader.summary()?);
+        let simulated = pipeline::is_simulated(&reader)?;
+        let totals = status::report(&dir, &settings, simulated, state, summary);
         Ok(pipeline::run_figures(&reader, &settings, totals)?)
     })?;
     let page = to_html(&figures);

@@ -41,6 +41,9 @@ pub(super) struct SimulateArgs {
     /// USD per million tokens of texts that are embedded
     #[arg(long, value_name = "USD", default_value = "0.02")]
     pub(super) embedding_price: Money,
+    /// How long a batch takes, in milliseconds; its requests cost half
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(super) batch_latency_ms: u64,
     /// Hidden reasoning before each answer, in output tokens
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) reasoning_tokens: u64,
@@ -93,6 +96,11 @@ pub(super) fn run(args: SimulateArgs) -> Result<ExitCode, CliError> {
         cached_percent: 0,
         reasoning_tokens: args.reasoning_tokens,
         price_embedding: per_token("embedding-price", args.embedding_price)?,
+        price_batch_in: None,
+        price_batch_out: None,
+        batch_latency_ms: args.batch_latency_ms,
+        batch_tokens: None,
+        hides_batches: false,
         rpm: args.rpm,
         tpm: args.tpm,
         smooth: args.smooth,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::failure::{CliError, say};
 use super::status;
-use crate::config::{Environment, RunConfig, SEEDS_KEY, SIMULATED, Settings};
+use crate::config::{Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::pipeline::{self, Shutdown};
 use crate::store::{RunDir, RunReader};
 use crate::task::{Candidate, Compared};
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<ExitCode, CliError> {
 
 fn viewed(dir: RunDir, reader: &RunReader, settings: Settings) -> Result<ViewedRun, CliError> {
     let compare = settings.compare.as_deref().and_then(Compared::by_name).unwrap_or_default();
-    let simulated = settings.provider.as_deref() == Some(SIMULATED);
+    let simulated = pipeline::is_simulated(reader)?;
     let model = settings.model.clone().unwrap_or_default();
     // A viewer sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-view".to_owned()) };

@@ -75,6 +75,17 @@ pub enum ConfigError {
         /// The model.
         model: String,
     },
+    /// The table has no price of batches with the model.
+    #[error(
+        "the price of batches with `{model}` is not known to {origin}: give that price with \
+         --price-in and --price-out in USD per million tokens, or leave out --batch"
+    )]
+    NoBatchPrice {
+        /// Which table.
+        origin: String,
+        /// The model.
+        model: String,
+    },
     /// A price from the flags.
     #[error("--{flag}: {source}")]
     Price {

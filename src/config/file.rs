@@ -79,7 +79,8 @@ fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
 
 fn parse(path: &Path, text: &str) -> Result<Settings, FileError> {
     toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
+        let span = error.span().unwrap_or_default();
+        let start = span.start;
         let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
         let path = path.to_owned();
         match unknown_key(error.message()) {
@@ -89,7 +90,14 @@ fn parse(path: &Path, text: &str) -> Result<Settings, FileError> {
                 key: key.to_owned(),
                 suggestion: suggestion(key, Settings::KEYS),
             },
-            None => FileError::Value { path, line, message: error.message().to_owned() },
+            None => {
+                let message = error.message().to_owned();
+                let message = match text.get(span) {
+                    Some(key) if message == "duplicate key" => format!("{message} `{key}`"),
+                    _ => message,
+                };
+                FileError::Value { path, line, message }
+            }
         }
     })
 }
@@ -135,6 +143,10 @@ mod tests {
             @"mill.toml, line 1: `NaN` is not an amount in US dollars: expected a decimal number such as 4.50"
         );
         assert!(error("target = \n").starts_with("mill.toml, line 1: "));
+        insta::assert_snapshot!(
+            error("target = 5\nrpm = 60\ntarget = 9\n"),
+            @"mill.toml, line 3: duplicate key `target`"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`RunConfig::resolve`] turns the result into a configuration with nothing left open. Its
 //! settings are stored in the run, without secrets, and are the last source when the run goes on.
 
+mod batch;
 mod cache;
 mod embedding;
 mod endpoint;
@@ -35,6 +36,7 @@ use crate::task::Compared;
 use crate::template::Template;
 use crate::usd::Usd;
 
+pub use batch::BatchPace;
 pub use cache::{CacheConfig, PROMPT_CACHE};
 pub use embedding::EmbeddingConfig;
 pub use endpoint::{EndpointConfig, EndpointSettings};
@@ -49,6 +51,9 @@ pub use settings::{Change, Settings};
 pub const SETTINGS_KEY: &str = "settings";
 /// The name under which a run stores the SHA-256 of its seed file.
 pub const SEEDS_KEY: &str = "seeds_sha256";
+/// The name under which a run stores whether its tasks are made up: by its own settings, or by a
+/// server that says so.
+pub const SIMULATED_KEY: &str = "simulated";
 /// The name under which a run stores the SHA-256 of its benchmarks' texts.
 pub const BENCHMARKS_KEY: &str = "benchmarks_sha256";
 
@@ -311,4 +316,6 @@ pub struct Pace {
     pub read_timeout: Duration,
     /// For a whole attempt.
     pub request_timeout: Duration,
+    /// How requests go in batches; `None` when each goes alone.
+    pub batch: Option<BatchPace>,
 }

@@ -10,7 +10,8 @@ pub const PHASES: [&str; 2] = ["tasks", TWO_PHASES];
 /// Instructions first, and outputs for those that passed.
 pub const TWO_PHASES: &str = "instructions+responses";
 
-/// Defines the settings of a phase once. All but `system` are settings of a run by the same name.
+/// Defines the settings of a phase once. All are settings of a run by the same name; `system` is apart,
+/// since what a run says of it is meant for what is asked first.
 macro_rules! phase_settings {
     ($($(#[doc = $doc:literal])+ $key:ident: $kind:ty,)+) => {
         /// What one source says of one phase.
@@ -85,6 +86,8 @@ phase_settings! {
     concurrency: u32,
     /// Whether these follow what the server gets done.
     adapt_concurrency: bool,
+    /// Whether requests go in batches.
+    batch: bool,
     /// Tasks per request.
     tasks_per_request: u32,
     /// The most output tokens: of a request for instructions, or of one output.
@@ -109,6 +112,14 @@ impl PhaseSettings {
     /// Whether it says where requests go, rather than only which model is asked there.
     fn names_an_api(&self) -> bool {
         self.provider.is_some() || self.base_url.is_some() || self.endpoints.is_some()
+    }
+
+    /// The keys that it has, behind the table's name; the table itself when it is empty.
+    pub(super) fn said(&self, table: &str) -> Vec<String> {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let keys = value.as_object().into_iter().flatten();
+        let keys: Vec<_> = keys.map(|(key, _)| format!("{table}.{key}")).collect();
+        if keys.is_empty() { vec![format!("[{table}]")] } else { keys }
     }
 
     /// Without what a run says of another API or model than the one that this phase names: the key of
@@ -178,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_keys_are_those_of_a_run() {
-        for key in PhaseSettings::KEYS.iter().filter(|key| **key != "system") {
+        for key in PhaseSettings::KEYS {
             assert!(Settings::KEYS.contains(key), "{key}");
         }
     }

@@ -1,5 +1,6 @@
 //! Which phases a run has, and the API and the requests of each.
 
+use super::batch;
 use super::phase::{PHASES, PhaseSettings, TWO_PHASES};
 use super::prices::{self, Priced};
 use super::resolve::{
@@ -44,6 +45,7 @@ const LANE_KEYS: &[&str] = &[
     "tpm_counts_max_tokens",
     "concurrency",
     "adapt_concurrency",
+    "batch",
 ];
 
 /// Resolves the one phase of a run, or both.
@@ -59,16 +61,36 @@ pub(super) fn resolve(
         return Err(unknown("phases", &phases, &PHASES));
     }
     if phases != TWO_PHASES {
+        refuse_tables(settings)?;
         return Ok((first(settings, environment)?, None));
     }
     let said = settings.clone();
     let table = said.instructions.clone().unwrap_or_default();
     let mut alone = table.over(&said);
     let mut first = first(&mut alone, environment).map_err(in_table("instructions", &table))?;
-    first.request.system.clone_from(&table.system);
+    if table.system.is_some() {
+        first.request.system.clone_from(&table.system);
+    }
     *settings = table.withdrawn_from(alone.clone(), &said);
     let responses = responses(settings, said, &alone, environment)?;
     Ok((first, Some(responses)))
+}
+
+/// What is said of the phases of a run that has none would have no effect.
+fn refuse_tables(settings: &Settings) -> Result<(), ConfigError> {
+    let tables = [("instructions", &settings.instructions), ("responses", &settings.responses)];
+    let said = tables.into_iter().filter_map(|(name, table)| Some(table.as_ref()?.said(name)));
+    let said: Vec<String> = said.flatten().collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "a run of `{}` asks for whole tasks, and {} would have no effect: leave it out, or take \
+         {TWO_PHASES}",
+        PHASES[0],
+        said.join(", ")
+    );
+    Err(value("phases", message))
 }
 
 /// Two phases where they were measured to be cheaper: in a long run, whose duplicates are many, at
@@ -102,6 +124,7 @@ fn in_table(name: &'static str, table: &PhaseSettings) -> impl FnOnce(ConfigErro
 fn first(settings: &mut Settings, environment: Environment<'_>) -> Result<First, ConfigError> {
     let table = prices::table(settings)?;
     let source = source::find(settings, &table, environment)?;
+    batch::check(settings, &source)?;
     let model = model(settings, &source)?;
     let priced = prices::find(settings, &table, &source, price_name(&model, &source))?;
     let request = request(settings, &source, &priced)?;
@@ -143,6 +166,7 @@ fn resolve_responses(
     let tasks_per_request = table.tasks_per_request.unwrap_or(1);
     let prices = prices::table(own)?;
     let source = source::find(own, &prices, environment)?;
+    batch::check(own, &source)?;
     let model = model(own, &source)?;
     let priced = prices::find(own, &prices, &source, price_name(&model, &source))?;
     let most = most_output_tokens(&priced);

@@ -53,6 +53,16 @@ pub(super) fn find(
                 origin: table.origin().to_owned(),
                 model: model.to_owned(),
             }),
+            Some(facts) if settings.batch == Some(true) => match facts.batch_price {
+                Some(price) => {
+                    let origin = format!("{}, for batches", table.origin());
+                    Ok(Priced { price, origin, facts: Some(facts) })
+                }
+                None => Err(ConfigError::NoBatchPrice {
+                    origin: table.origin().to_owned(),
+                    model: model.to_owned(),
+                }),
+            },
             Some(facts) => Ok(Priced {
                 price: facts.price,
                 origin: table.origin().to_owned(),

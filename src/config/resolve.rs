@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch;
 use super::cache;
 use super::embedding::{self, EmbeddingConfig};
 use super::file::suggestion;
@@ -211,7 +212,7 @@ pub(super) fn request(
     let seed = *settings.seed.get_or_insert(0);
     Ok(RequestConfig {
         template,
-        system: None,
+        system: system(settings)?,
         num_examples: num_examples as usize,
         accepted_examples: defaults.accepted_examples.min(num_examples as usize),
         tasks_per_request,
@@ -223,6 +224,16 @@ pub(super) fn request(
         cache: cache::resolve(settings, source, priced, "first")?,
         seed,
     })
+}
+
+/// Standing instructions of the user's own.
+fn system(settings: &Settings) -> Result<Option<String>, ConfigError> {
+    match &settings.system {
+        Some(text) if text.trim().is_empty() => {
+            Err(value("system", "is empty: leave it out for the program's own instructions"))
+        }
+        text => Ok(text.clone()),
+    }
 }
 
 pub(super) fn effort(settings: &Settings) -> Result<Option<ReasoningEffort>, ConfigError> {
@@ -354,6 +365,7 @@ pub(super) fn pace(settings: &mut Settings, source: &Source) -> Result<Pace, Con
         connect_timeout: seconds("connect-timeout", &mut settings.connect_timeout, 10)?,
         read_timeout: seconds("read-timeout", &mut settings.read_timeout, 300)?,
         request_timeout: seconds("request-timeout", &mut settings.request_timeout, 600)?,
+        batch: batch::resolve(settings, source)?,
     })
 }
 

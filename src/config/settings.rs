@@ -88,6 +88,14 @@ settings! {
     /// Whether the requests under way follow what the server gets done, up to `concurrency`; by
     /// default at servers of one's own for which neither limits nor `concurrency` are given.
     adapt_concurrency: bool,
+    /// Whether requests go in batches, at the price of batches.
+    batch: bool,
+    /// Requests in one batch, at most.
+    batch_requests: u32,
+    /// Batches at the provider at once, at most.
+    batch_concurrency: u32,
+    /// Prompt tokens in batches at once, at most.
+    batch_tokens: u64,
     /// Stop after this many requests of the run.
     max_requests: u64,
     /// Attempts per request before it is given up.
@@ -108,6 +116,9 @@ settings! {
     responses: PhaseSettings,
     /// The prompt template: `json` or `alpaca`.
     template: String,
+    /// Standing instructions in place of the template's own, the shape of the answer aside; of requests
+    /// for instructions, where outputs are bought apart.
+    system: String,
     /// In-context examples per request.
     num_examples: u32,
     /// Tasks asked for per request.
@@ -173,6 +184,10 @@ settings! {
     simulated_latency_ms: u64,
     /// Faults of the simulated provider, such as `429:0.02,drop:0.01`.
     simulated_faults: String,
+    /// How stderr is written: `text` or `json`. Of a session, not of a run.
+    log_format: String,
+    /// Where metrics are served, an address or a port. Of a session, not of a run.
+    metrics: String,
 }
 
 /// Settings that decide what the tasks of a run are. They cannot change once a run has begun: its
@@ -183,8 +198,10 @@ const FIXED: &[&str] = &[
     "price_in",
     "price_out",
     "price_model",
+    "batch",
     "phases",
     "template",
+    "system",
     "num_examples",
     "tasks_per_request",
     "temperature",
@@ -203,9 +220,6 @@ const FIXED: &[&str] = &[
     "keywords",
 ];
 
-/// Of a phase, what its tasks follow from beside that.
-const FIXED_SYSTEM: &str = "system";
-
 /// A setting that differs from what a run began with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -218,6 +232,16 @@ pub struct Change {
 }
 
 impl Settings {
+    /// Takes what `self` leaves open from what a run began with. Where `self` names other phases, their
+    /// change is what has to be told, and not what the run said of the phases that it had.
+    #[must_use]
+    pub fn or_begun(self, mut begun: Self) -> Self {
+        if self.phases.is_some() && self.phases != begun.phases {
+            (begun.instructions, begun.responses) = (None, None);
+        }
+        self.or(begun)
+    }
+
     /// The fixed settings in which `self` differs from what the run began with.
     pub fn changes_since(&self, begun: &Self) -> Vec<Change> {
         let (before, now) = (begun.to_json(), self.to_json());
@@ -227,8 +251,7 @@ impl Settings {
         let at_top = FIXED.iter().map(|key| ((*key).to_owned(), format!("/{key}")));
         let in_tables = ["instructions", "responses"].into_iter().flat_map(|table| {
             let of_phase = FIXED.iter().filter(|key| PhaseSettings::KEYS.contains(key));
-            let keys = of_phase.chain([&FIXED_SYSTEM]);
-            keys.map(move |key| (format!("{table}.{key}"), format!("/{table}/{key}")))
+            of_phase.map(move |key| (format!("{table}.{key}"), format!("/{table}/{key}")))
         });
         at_top
             .chain(in_tables)

@@ -291,6 +291,43 @@ fn long_runs_buy_outputs_apart_where_that_is_cheaper() {
 }
 
 #[test]
+fn tables_of_phases_that_a_run_does_not_have_are_refused() {
+    let key = Some("sk-test-0123456789");
+    let table = PhaseSettings {
+        model: Some("gpt-4o".into()),
+        system: Some("Be brief.".into()),
+        ..PhaseSettings::default()
+    };
+    let tasks = Settings { phases: Some("tasks".into()), ..two_phases(table) };
+    insta::assert_snapshot!(
+        resolve_with(tasks.clone(), key).unwrap_err(),
+        @"--phases: a run of `tasks` asks for whole tasks, and responses.system, responses.model would have no effect: leave it out, or take instructions+responses"
+    );
+    let instructions = Some(PhaseSettings::default());
+    let empty = Settings { instructions, responses: None, ..tasks };
+    let error = resolve_with(empty, key).unwrap_err().to_string();
+    assert!(error.contains("[instructions] would have no effect"), "{error}");
+}
+
+#[test]
+fn standing_instructions_of_ones_own_are_those_of_what_is_asked_first() {
+    let key = Some("sk-test-0123456789");
+    let system = |text: &str| Some(text.to_owned());
+    let one = Settings { system: system("Bicycles."), ..real() };
+    assert_eq!(resolve_with(one, key).unwrap().request.system, system("Bicycles."));
+    let two = Settings { system: system("Bicycles."), ..two_phases(PhaseSettings::default()) };
+    let config = resolve_with(two.clone(), key).unwrap();
+    assert_eq!(config.request.system, system("Bicycles."));
+    assert_eq!(config.responses.unwrap().system, None);
+    assert_eq!(config.settings.system, system("Bicycles."));
+    let table = PhaseSettings { system: system("Bells."), ..PhaseSettings::default() };
+    let own = Settings { instructions: Some(table), ..two };
+    assert_eq!(resolve_with(own, key).unwrap().request.system, system("Bells."));
+    let empty = Settings { system: system(" "), ..real() };
+    assert!(resolve_with(empty, key).unwrap_err().to_string().contains("--system: is empty"));
+}
+
+#[test]
 fn mistakes_in_a_table_name_it() {
     let key = Some("sk-test-0123456789");
     let error = |table| resolve_with(two_phases(table), key).unwrap_err().to_string();

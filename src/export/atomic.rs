@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::failpoint::{Point, reached};
+
 /// How many bytes are collected before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -25,7 +27,7 @@ pub struct AtomicFile {
 #[derive(Debug, thiserror::Error)]
 pub enum AtomicFileError {
     /// The directory that the file is to be in does not exist.
-    #[error("the directory `{}` does not exist: create it first", .directory.display())]
+    #[error("the directory `{}` does not exist: make it with `mkdir -p`", .directory.display())]
     MissingDirectory {
         /// The missing directory.
         directory: PathBuf,
@@ -115,7 +117,9 @@ impl AtomicFile {
         let Self { target, directory, file } = self;
         let placed = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
             file.as_file().sync_all()?;
+            reached(Point::FileWritten);
             file.persist(&target).map_err(|failed| failed.error)?;
+            reached(Point::FilePlaced);
             sync_directory(&directory)
         });
         placed.map_err(|source| AtomicFileError::Failed { path: target, source })
@@ -250,7 +254,7 @@ mod tests {
         let refusal = |path: &Path| AtomicFile::create(path).unwrap_err();
         let missing = refusal(&folder.path().join("no/such/file"));
         assert!(matches!(missing, AtomicFileError::MissingDirectory { .. }));
-        assert!(missing.to_string().ends_with("no/such` does not exist: create it first"));
+        assert!(missing.to_string().ends_with("no/such` does not exist: make it with `mkdir -p`"));
         assert!(matches!(refusal(&file.join("x")), AtomicFileError::NotADirectory { .. }));
         for directory in [folder.path(), &folder.path().join("new/"), Path::new("/"), Path::new("")]
         {

@@ -188,6 +188,11 @@ impl Condition {
         Ok(Self { text: text.trim().to_owned(), field, operator, value })
     }
 
+    /// The field that it asks for.
+    pub fn field(&self) -> &'static str {
+        self.field.name
+    }
+
     /// Whether a task meets it. A task without a value in the field meets none.
     pub fn holds(&self, task: &AcceptedTask) -> bool {
         let order = match (self.field.get, &self.value) {

@@ -42,7 +42,7 @@ pub enum DirectoryError {
         file: PathBuf,
     },
     /// The directory in which it is to be does not exist or can't be written.
-    #[error("cannot write in `{}`: create it, or change its permissions", .parent.display())]
+    #[error("cannot write in `{}`: make it with `mkdir -p`, or change its permissions", .parent.display())]
     NotWritable {
         /// That directory.
         parent: PathBuf,

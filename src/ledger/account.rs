@@ -130,6 +130,15 @@ impl Ledger {
         self.reserve_between(worst_case, earmark, Usd::ZERO)
     }
 
+    /// Takes over the reservation of an attempt of an earlier session that is still under way. It was
+    /// within the budget then, and counts whatever the budget is now.
+    pub fn resume(&self, amount: Usd) -> Reservation {
+        let mut account = self.lock();
+        account.totals.reserved = account.totals.reserved.saturating_add(amount);
+        drop(account);
+        Reservation { ledger: self.clone(), worst_case: amount, amount, sent: true }
+    }
+
     /// Gives back an earmark and keeps `parts` back in its place, one after the other, as far as
     /// the money goes. Returns how many of them are kept back.
     pub fn split_earmark(&self, earmark: Usd, parts: &[Usd]) -> usize {

@@ -40,8 +40,8 @@
 //!
 //! # Restarts
 //!
-//! The window is in memory. A process that starts within a minute of the last one keeps to the
-//! pace, so a minute that spans both has at most the limit plus one burst.
+//! The window is in memory. A process that starts within a minute of the last one tells it what that
+//! one sent ([`Limiter::remember`]), so that the promise holds for a minute that spans both.
 
 mod climb;
 mod pace;
@@ -52,7 +52,9 @@ mod state;
 mod tests;
 mod window;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -121,6 +123,26 @@ pub struct Rates {
     pub tokens: u64,
 }
 
+/// Why nobody passes, and until when as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// When it is looked at again.
+    pub until: Instant,
+    /// Why.
+    pub by: HeldBy,
+}
+
+/// What holds a request back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBy {
+    /// A pause after a refusal.
+    Pause,
+    /// The requests per minute.
+    Requests,
+    /// The tokens per minute.
+    Tokens,
+}
+
 /// Admits requests so that no sliding minute has more requests or tokens than the [`Limits`].
 ///
 /// Clones share one state. Time is tokio's, so a paused runtime clock drives it.
@@ -138,6 +160,24 @@ struct Shared {
     changed: Notify,
     /// Never held across an await.
     state: Mutex<State>,
+    /// Requests that wait for a permit now.
+    waiting: AtomicUsize,
+}
+
+/// A request waits for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Limiter {
@@ -147,8 +187,15 @@ impl Limiter {
             gate: tokio::sync::Mutex::new(()),
             changed: Notify::new(),
             state: Mutex::new(State::new(Instant::now(), limits)),
+            waiting: AtomicUsize::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Books requests that left before this limiter was made: how long ago each did, and its tokens;
+    /// the oldest first, and before the first permit.
+    pub fn remember(&self, past: impl IntoIterator<Item = (Duration, u64)>) {
+        self.shared.state().remember(Instant::now(), past);
     }
 
     /// Waits until one request of `tokens` tokens (prompt plus maximum output) may be sent.
@@ -156,6 +203,7 @@ impl Limiter {
     /// Callers are served in the order of their first poll. Dropping the future gives the place in
     /// the queue up and takes nothing from the limits.
     pub async fn acquire(&self, tokens: u64) -> Permit {
+        let _waiting = Waiting::new(&self.shared.waiting);
         let _turn = self.shared.gate.lock().await;
         loop {
             let admitted = self.shared.state().admit(Instant::now(), tokens);
@@ -168,6 +216,7 @@ impl Limiter {
             };
             // `Notify` keeps a call that comes between the look at the state and the wait.
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(until) => {}
                 () = self.shared.changed.notified() => {}
             }
@@ -183,6 +232,11 @@ impl Limiter {
     /// The end of the pause, while there is one.
     pub fn paused_until(&self) -> Option<Instant> {
         self.shared.state().paused_until(Instant::now())
+    }
+
+    /// What holds the one at the gate back; `None` when nobody had to wait last.
+    pub fn hold(&self) -> Option<Hold> {
+        self.shared.state().hold()
     }
 
     /// Changes the limits while requests wait and are under way. They act at once, on the minute
@@ -213,6 +267,11 @@ impl Limiter {
     /// The limits in force.
     pub fn limits(&self) -> Limits {
         self.shared.state().limits()
+    }
+
+    /// Requests that wait for a permit now.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
     }
 
     /// What was admitted in the last 60 seconds; counted without limits, too.

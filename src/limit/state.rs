@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::pace::Pace;
 use super::search::Search;
 use super::window::{Usage, Window};
-use super::{Announced, Learnt, Limits, Rates};
+use super::{Announced, HeldBy, Hold, Learnt, Limits, Rates};
 
 /// A server that counts minutes and asks for a shorter wait than this was refused by chance.
 const SHORT_WAIT: Duration = Duration::from_secs(2);
@@ -27,6 +27,8 @@ pub(super) struct State {
     /// Whether the server was seen to refuse bursts.
     smooth: bool,
     paused_until: Option<Instant>,
+    /// Why the last one could not be admitted; `None` when it could.
+    hold: Option<Hold>,
 }
 
 impl State {
@@ -42,6 +44,7 @@ impl State {
             tokens: Pace::new(now, limits.tokens_per_minute),
             smooth: false,
             paused_until: None,
+            hold: None,
         }
     }
 
@@ -49,21 +52,50 @@ impl State {
     /// and gives the earliest instant at which another try may succeed.
     pub(super) fn admit(&mut self, now: Instant, tokens: u64) -> Result<u64, Instant> {
         if let Some(until) = self.paused_until(now) {
-            return Err(until);
+            return Err(self.held(until, HeldBy::Pause));
         }
         if let Some(until) = self.window.full_until(now, tokens, &self.limits) {
-            return Err(until);
+            let alone = Limits { tokens_per_minute: None, ..self.limits };
+            let is_full = self.window.full_until(now, tokens, &alone).is_some();
+            let by = if is_full { HeldBy::Requests } else { HeldBy::Tokens };
+            return Err(self.held(until, by));
         }
         let before = self.requests.arrival();
-        self.requests.pass(1)?;
+        if let Err(until) = self.requests.pass(1) {
+            return Err(self.held(until, HeldBy::Requests));
+        }
         if let Err(until) = self.tokens.pass(tokens) {
             self.requests.restore(before);
-            return Err(until);
+            return Err(self.held(until, HeldBy::Tokens));
         }
         if self.search.permitted(now) {
             self.put_in_force(now);
         }
+        self.hold = None;
         Ok(self.window.record(now, tokens))
+    }
+
+    /// Books what left earlier, the oldest first.
+    pub(super) fn remember(
+        &mut self,
+        now: Instant,
+        past: impl IntoIterator<Item = (Duration, u64)>,
+    ) {
+        for (age, tokens) in past {
+            // No instant is before the machine's start.
+            if let Some(at) = now.checked_sub(age) {
+                self.window.record(at, tokens);
+            }
+        }
+    }
+
+    fn held(&mut self, until: Instant, by: HeldBy) -> Instant {
+        self.hold = Some(Hold { until, by });
+        until
+    }
+
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.hold
     }
 
     /// Corrects a reservation downwards.

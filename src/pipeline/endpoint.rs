@@ -1,13 +1,16 @@
 //! Where requests go: an API, or the simulator in this process.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::failure::RunError;
-use super::lane::{Lane, LaneSettings};
+use super::lane::{BatchLane, Lane, LaneSettings};
 use super::memory::{Known, Memory};
 use super::site::{Site, SiteSettings};
 use crate::config::{Api, EmbeddingConfig, EndpointConfig, Pace, RunConfig, SIMULATED, Source};
 use crate::event::Phase;
 use crate::ledger::Price;
-use crate::provider::{Access, ApiKey, HttpClient, HttpSettings, Provider, Quirks};
+use crate::provider::{Access, ApiKey, HttpClient, HttpSettings, Provider, Quirks, Transport};
 use crate::simulator::{Simulator, SimulatorSettings};
 use crate::usd::Usd;
 
@@ -15,11 +18,16 @@ use crate::usd::Usd;
 /// the longest answers of today's models have.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
+/// The longest that a file of requests is on its way.
+const LONGEST_UPLOAD: Duration = Duration::from_hours(1);
+
 /// Where the requests of a phase go.
 pub(super) struct Endpoint {
     provider: &'static dyn Provider,
     base_url: String,
     simulator: Option<Simulator>,
+    /// Carries requests in place of sockets.
+    transport: Option<Arc<dyn Transport>>,
 }
 
 impl Endpoint {
@@ -27,12 +35,13 @@ impl Endpoint {
         config: &RunConfig,
         phase: Phase,
         next_request: u64,
+        transport: Option<Arc<dyn Transport>>,
     ) -> Result<Self, RunError> {
         let api = config.api(phase);
         let provider = codec(config, phase);
         match api.source {
             Source::Api { base_url, .. } => {
-                Ok(Self { provider, base_url: base_url.clone(), simulator: None })
+                Ok(Self { provider, base_url: base_url.clone(), simulator: None, transport })
             }
             Source::Simulated { latency_ms, faults } => {
                 let failed = |error: String| RunError::Simulator(error);
@@ -47,6 +56,10 @@ impl Endpoint {
                     rpm: api.pace.limits.requests_per_minute,
                     tpm: api.pace.limits.tokens_per_minute,
                     latency_ms: *latency_ms,
+                    // The price of the configuration is that of batches, where there are any.
+                    price_batch_in: Some(api.price.input),
+                    price_batch_out: Some(api.price.output),
+                    batch_latency_ms: latency_ms.saturating_mul(10),
                     faults: faults.parse().map_err(|error| failed(format!("{error}")))?,
                     ..SimulatorSettings::default()
                 };
@@ -54,7 +67,8 @@ impl Endpoint {
                 let simulator = Simulator::start(settings, anywhere)
                     .await
                     .map_err(|error| failed(error.to_string()))?;
-                Ok(Self { provider, base_url: simulator.base_url(), simulator: Some(simulator) })
+                let base_url = simulator.base_url();
+                Ok(Self { provider, base_url, simulator: Some(simulator), transport })
             }
         }
     }
@@ -68,14 +82,19 @@ impl Endpoint {
         let site = |address: Address| {
             let known = memory.known(api.model, &address.site.name);
             let version = api.version.map(str::to_owned);
-            address.site(self.provider.access(), version, api.pace, known)
+            address.site(self.provider.access(), version, api.pace, known, self.transport.clone())
         };
+        let batches = api.pace.batch.and_then(|pace| {
+            let api = self.provider.batches()?;
+            Some(BatchLane { api, pace })
+        });
         let settings = LaneSettings {
             provider: self.provider,
             model: api.model.to_owned(),
             price: *api.price,
             concurrency: api.pace.concurrency,
             quirks: api.quirks,
+            batches,
         };
         let sites = addresses.into_iter().map(site).collect::<Result<_, _>>()?;
         Ok(Lane::new(settings, sites))
@@ -125,8 +144,9 @@ impl Endpoint {
             price: Price::flat(embedding.price, Usd::ZERO),
             concurrency: 1,
             quirks: Quirks::default(),
+            batches: None,
         };
-        Ok(Lane::new(settings, vec![address.site(provider.access(), None, pace, known)?]))
+        Ok(Lane::new(settings, vec![address.site(provider.access(), None, pace, known, self.transport.clone())?]))
     }
 
     pub(super) async fn stop(self) {
@@ -161,18 +181,25 @@ impl Address {
         api_version: Option<String>,
         pace: &Pace,
         known: Known,
+        transport: Option<Arc<dyn Transport>>,
     ) -> Result<Site, RunError> {
-        let client = HttpClient::new(HttpSettings {
+        // A file that is uploaded keeps the server silent for as long as it takes.
+        let read_timeout = match pace.batch {
+            Some(_) => pace.read_timeout.max(LONGEST_UPLOAD),
+            None => pace.read_timeout,
+        };
+        let settings = HttpSettings {
             base_url: self.site.base_url.clone(),
             access,
             api_version,
             api_key: self.api_key,
             connect_timeout: pace.connect_timeout,
-            read_timeout: pace.read_timeout,
+            read_timeout,
             total_timeout: pace.request_timeout,
             max_body_bytes: MAX_BODY_BYTES,
             concurrency: self.site.concurrency,
-        })?;
+        };
+        let client = HttpClient::over(settings, transport)?;
         Ok(Site::new(self.site, client, known))
     }
 }

@@ -101,6 +101,20 @@ pub enum RunError {
         /// How long it asks to wait, or how long it has let nothing pass.
         wait: Duration,
     },
+    /// The server does not know the address of batches.
+    #[error("the server at {base_url} has no batches: {error}")]
+    NoBatches {
+        /// Where it is.
+        base_url: String,
+        /// What it said.
+        error: ApiError,
+    },
+    /// A batch, or a request in it.
+    #[error("a batch came to nothing: {message}")]
+    Batch {
+        /// Why.
+        message: String,
+    },
     /// The HTTP client could not be made.
     #[error("{0}")]
     Http(String),
@@ -167,6 +181,8 @@ impl RunError {
             Self::RateLimited { .. } => {
                 "run the same command again later: it goes on where it stopped"
             }
+            Self::NoBatches { .. } => "check --base-url, or start another run without --batch",
+            Self::Batch { .. } => "the same command goes on, and asks again for what did not come",
             Self::Http(_) | Self::Simulator(_) => "",
         }
     }

@@ -227,6 +227,7 @@ mod tests {
             run: "run".into(),
             provider: "openai".into(),
             model: "m".into(),
+            output_model: None,
             simulated: false,
             target: 1,
             budget: None,

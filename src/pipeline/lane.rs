@@ -10,8 +10,9 @@ use futures_util::future::select_all;
 use super::failure::RunError;
 use super::site::{Pass, Site};
 use crate::chat::TokenUsage;
+use crate::config::BatchPace;
 use crate::ledger::Price;
-use crate::provider::{ApiError, Provider, Quirks};
+use crate::provider::{ApiError, BatchApi, Provider, Quirks};
 
 /// Prompt tokens per thousand bytes of a request's body, before any response has told: more than
 /// any common tokenizer makes of English or Chinese JSON text.
@@ -26,6 +27,13 @@ fn tokens_of(body_bytes: usize, per_kb: u64) -> u64 {
     u64::try_from(body_bytes).unwrap_or(u64::MAX).saturating_mul(per_kb) / 1_000
 }
 
+/// How requests to an API go in batches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchLane {
+    pub(super) api: &'static dyn BatchApi,
+    pub(super) pace: BatchPace,
+}
+
 /// What is known of a lane before its first request.
 #[derive(Debug)]
 pub(super) struct LaneSettings {
@@ -34,6 +42,8 @@ pub(super) struct LaneSettings {
     pub(super) price: Price,
     pub(super) concurrency: usize,
     pub(super) quirks: Quirks,
+    /// `None` when each request goes alone.
+    pub(super) batches: Option<BatchLane>,
 }
 
 /// Where the requests of a phase go.
@@ -46,6 +56,8 @@ pub(super) struct Lane {
     sites: Vec<Arc<Site>>,
     /// Sites that are not set aside.
     usable: Mutex<usize>,
+    /// How its requests go in batches; `None` when each goes alone.
+    pub(super) batches: Option<BatchLane>,
     /// Requests under way at once, at most.
     concurrency: usize,
     /// Requests under way now; only the collector changes it.
@@ -65,6 +77,7 @@ impl Lane {
             price: settings.price,
             usable: Mutex::new(sites.len()),
             sites: sites.into_iter().map(Arc::new).collect(),
+            batches: settings.batches,
             concurrency: settings.concurrency,
             in_flight: AtomicUsize::new(0),
             lost_to_reasoning: AtomicBool::new(false),
@@ -76,6 +89,11 @@ impl Lane {
     /// All sites, also those that were set aside.
     pub(super) fn sites(&self) -> &[Arc<Site>] {
         &self.sites
+    }
+
+    /// The only one of a lane whose requests go in batches: nothing else has its batches.
+    pub(super) fn first_site(&self) -> &Site {
+        self.sites.first().expect("a lane has a site")
     }
 
     /// Whether the model is to be had in several places.
@@ -131,9 +149,19 @@ impl Lane {
     /// Whether another request may be under way. The first to a site goes alone: a wrong key, model or
     /// URL then costs one request, not a pool's worth.
     pub(super) fn has_room(&self) -> bool {
+        if let Some(batches) = self.batches {
+            let places = if self.is_proven() { self.places() } else { batches.pace.requests };
+            return self.in_flight() < places;
+        }
         let usable = self.sites.iter().filter(|site| !site.is_set_aside());
         let places: usize = usable.map(|site| site.places.count()).sum();
         self.in_flight() < places.min(self.concurrency)
+    }
+
+    /// Requests under way at once, at most, once the API has proven to work.
+    pub(super) fn places(&self) -> usize {
+        let in_batches = |it: BatchLane| it.pace.requests.saturating_mul(it.pace.at_once);
+        self.batches.map_or(self.concurrency, in_batches)
     }
 
     /// A request begins.

@@ -10,6 +10,7 @@
 //! ```
 
 mod backlog;
+mod batch;
 mod bought;
 mod collector;
 mod dedup;
@@ -24,6 +25,7 @@ mod memory;
 mod plan;
 mod prepare;
 mod progress;
+mod recent;
 mod replay;
 mod request;
 mod retry;
@@ -31,6 +33,8 @@ mod shared;
 mod shutdown;
 mod site;
 mod split;
+mod waits;
+mod watchdog;
 mod worker;
 
 pub use dedup::{
@@ -41,7 +45,7 @@ pub use failure::RunError;
 pub use figures::run_figures;
 pub use lookback::Lookback;
 pub use plan::{PhasePlan, Plan, estimate};
-pub use prepare::{Outcome, PrepareError, Prepared, stored_settings};
+pub use prepare::{Outcome, PrepareError, Prepared, is_simulated, stored_settings};
 pub use progress::{LaneSnapshot, Snapshot};
 pub use replay::{ReplayTotals, replay};
 pub use shutdown::{Shutdown, listen};

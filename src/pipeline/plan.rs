@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{ConfigError, EmbeddingConfig, ResponsesConfig, RunConfig};
+use crate::config::{BatchPace, ConfigError, EmbeddingConfig, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::{Limits, together};
 use crate::novelty::Combination;
 use crate::summary::{Estimate, Summary};
-use crate::task::Candidate;
+use crate::task::{Candidate, Compared};
 use crate::usd::Usd;
 
 /// Bytes of English text in a token, roughly.
@@ -55,6 +55,8 @@ pub struct Plan {
     pub so_far: Summary,
     /// Whether that is what the estimates are from, rather than the seed tasks.
     pub calibrated: bool,
+    /// Tokens of texts that are expected to be embedded.
+    pub embedded_tokens: u64,
 }
 
 /// What lies ahead of one phase.
@@ -80,6 +82,8 @@ pub struct PhasePlan {
     pub concurrency: usize,
     /// Whether their number is found by trying.
     pub adapts: bool,
+    /// How requests go in batches; `None` when each goes alone.
+    pub batch: Option<BatchPace>,
     /// Requests expected to the target.
     pub requests: u64,
     /// Prompt tokens expected in all these requests.
@@ -120,6 +124,7 @@ impl Plan {
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
             embeddings: config.embedding.clone(),
+            embedded_tokens: embedded_tokens(config, so_far, missing),
             so_far: so_far.clone(),
             calibrated,
         }
@@ -128,7 +133,9 @@ impl Plan {
     /// What the whole run is expected to take, with what it has taken already.
     pub fn estimate(&self) -> Estimate {
         let spent = self.so_far.spent.saturating_add(self.so_far.unconfirmed);
-        let ahead = u64::try_from(self.duration().as_millis()).unwrap_or(u64::MAX);
+        // Nobody can say how long batches take.
+        let ahead = self.duration().unwrap_or_default().as_millis();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
         Estimate {
             tasks: self.target,
             cost: spent.saturating_add(self.cost()),
@@ -139,7 +146,14 @@ impl Plan {
 
     /// What everything is expected to cost.
     pub fn cost(&self) -> Usd {
-        self.phases.iter().map(|phase| phase.cost).sum()
+        let phases: Usd = self.phases.iter().map(|phase| phase.cost).sum();
+        phases.saturating_add(self.embedding_cost())
+    }
+
+    /// What embeddings are expected to cost.
+    pub fn embedding_cost(&self) -> Usd {
+        let price = self.embeddings.as_ref().map_or(Usd::ZERO, |embedding| embedding.price);
+        price.saturating_mul(self.embedded_tokens)
     }
 
     /// What everything would cost if `accepted` of a hundred candidates were accepted and outputs
@@ -158,13 +172,18 @@ impl Plan {
             tokens(phase.prompt_tokens, phase.price.input)
                 .saturating_add(tokens(written, phase.price.output))
         };
-        self.phases.iter().map(cost).sum()
+        let phases: Usd = self.phases.iter().map(cost).sum();
+        phases.saturating_add(self.embedding_cost())
     }
 
-    /// How long everything is expected to take: phases that have an API of their own overlap.
-    pub fn duration(&self) -> Duration {
+    /// How long everything is expected to take: phases that have an API of their own overlap. `None`
+    /// when some of it goes in batches: a provider promises a day for each, and takes what it takes.
+    pub fn duration(&self) -> Option<Duration> {
+        if self.phases.iter().any(|phase| phase.batch.is_some()) {
+            return None;
+        }
         let each = self.phases.iter().map(|phase| phase.duration);
-        if self.one_lane { each.sum() } else { each.max().unwrap_or_default() }
+        if self.one_lane { Some(each.sum()) } else { each.max() }
     }
 }
 
@@ -202,6 +221,7 @@ impl PhasePlan {
             limits: together(api.limits()),
             concurrency: api.pace.concurrency,
             adapts: api.pace.adapts,
+            batch: api.pace.batch,
             requests,
             prompt_tokens,
             output_tokens,
@@ -339,6 +359,22 @@ fn by_history(
         first.per_request(instructions.max_output_tokens, passed * 1_000 / first.answered),
         second.per_request(answer.max_output_tokens, so_far.accepted * 1_000 / second.answered),
     )
+}
+
+/// Tokens of texts to be embedded: of the candidates that the missing tasks take, as if nothing else
+/// turned any away, and at the beginning of the seed tasks.
+fn embedded_tokens(config: &RunConfig, so_far: &Summary, missing: u64) -> u64 {
+    if config.embedding.is_none() {
+        return 0;
+    }
+    let seed = SeedTokens::of(config);
+    let each = match config.rules.compared {
+        Compared::All => seed.question + seed.output,
+        Compared::Instruction | Compared::InstructionAndInput => seed.question,
+    };
+    let seeds = if so_far.attempts.sent == 0 { to_u64(config.seeds.tasks.len()) } else { 0 };
+    let candidates = missing.saturating_mul(100) / EXPECTED_PERCENT;
+    seeds.saturating_add(candidates).saturating_mul(each.max(1))
 }
 
 /// Tokens of a seed task, on average.

@@ -1,11 +1,13 @@
 //! Opening a run: what an earlier session left is taken up, and everything that can be checked
 //! without a request is checked.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::batch::Desk;
 use super::collector::{Collector, Embedder, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
@@ -14,16 +16,26 @@ use super::lane::first_prompt_estimate;
 use super::memory::Memory;
 use super::plan::{Plan, typical_body_bytes};
 use super::progress::Snapshot;
+use super::recent::Recent;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
-use super::worker::settlement;
+use super::waits::Waits;
+use super::worker::{LongPauses, settlement};
 use crate::config::{
-    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, Settings,
+    BENCHMARKS_KEY, ConfigError, RunConfig, SEEDS_KEY, SETTINGS_KEY, SIMULATED, SIMULATED_KEY,
+    Settings,
 };
 use crate::event::Phase;
-use crate::ledger::Ledger;
+use crate::failpoint::{Point, reached};
+use crate::histogram::Histogram;
+use crate::ledger::{Ledger, Totals};
+use crate::provider::Transport;
 use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
+
+/// Where the classes of answers' latencies end, in seconds: from a simulated answer to one of a model
+/// that thinks for minutes.
+const LATENCIES: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 
 /// The name under which a run stores a random identity of its own.
 const RUN_ID_KEY: &str = "run_id";
@@ -37,6 +49,8 @@ pub struct Outcome {
     pub error: Option<RunError>,
     /// Totals over all sessions.
     pub summary: Summary,
+    /// Whether the tasks of the run are made up.
+    pub simulated: bool,
 }
 
 /// A run that is open and checked, before its first request.
@@ -48,6 +62,7 @@ pub struct Prepared {
     judge: Judge,
     summary: Summary,
     run_id: String,
+    transport: Option<Arc<dyn Transport>>,
 }
 
 /// What opening a run can refuse.
@@ -75,7 +90,19 @@ pub fn stored_settings(dir: &RunDir) -> Result<Option<Settings>, RunError> {
     if !dir.exists() {
         return Ok(None);
     }
-    settings_in(&dir.read()?)
+    match dir.read() {
+        // A process died before it had begun one.
+        Err(StoreError::Missing { .. }) => Ok(None),
+        reader => settings_in(&reader?),
+    }
+}
+
+/// Whether the tasks of a run are made up: it asked for that, or a server that it asked said so.
+///
+/// # Errors
+/// [`StoreError`] when the journal cannot be read.
+pub fn is_simulated(reader: &RunReader) -> Result<bool, StoreError> {
+    Ok(reader.meta(SIMULATED_KEY)?.as_deref() == Some("true"))
 }
 
 pub(super) fn settings_in(reader: &RunReader) -> Result<Option<Settings>, RunError> {
@@ -97,16 +124,25 @@ impl Prepared {
         settle_late_answers(&config, &run).await?;
         let summary = run.reader.summary()?;
         check_room(&config, &summary)?;
+        // What is reserved is in batches, which set it aside again when they are taken up.
         let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
         let judge = judge_of_run(&config, &run, &summary)?;
         check_limit(&config, &judge)?;
         let run_id = run_id(&run).await?;
-        Ok(Self { config, run, ledger, judge, summary, run_id })
+        Ok(Self { config, run, ledger, judge, summary, run_id, transport: None })
+    }
+
+    /// Sends requests over a transport of the caller's in place of sockets.
+    #[must_use]
+    pub fn over(self, transport: Arc<dyn Transport>) -> Self {
+        Self { transport: Some(transport), ..self }
     }
 
     /// What lies ahead, for a person to agree to.
     pub fn plan(&self) -> Plan {
-        Plan::new(&self.config, &self.judge, &self.summary, self.ledger.totals())
+        // What is reserved is in batches that earlier sessions left.
+        let money = Totals { reserved: self.summary.reserved, ..self.ledger.totals() };
+        Plan::new(&self.config, &self.judge, &self.summary, money)
     }
 
     /// Stores what the run is expected to take, to be compared with what it takes: when nothing is
@@ -145,10 +181,12 @@ impl Prepared {
         progress: watch::Sender<Snapshot>,
         shutdown: watch::Receiver<Shutdown>,
     ) -> Result<Outcome, RunError> {
-        let Self { config, run, ledger, judge, summary, run_id } = self;
+        let Self { config, run, ledger, judge, summary, run_id, transport } = self;
         let next_request = run.reader.next_request_index()?;
-        let (endpoints, lanes) = lanes(&config, &run, next_request).await?;
+        let (endpoints, lanes) = lanes(&config, &run, next_request, transport).await?;
         let (stop_signal, stopping) = watch::channel(false);
+        let batches = run.reader.open_batches()?;
+        let desk = Desk::new(run.reader.next_batch_number()?, run.reader.remote_batches()?);
         let shared = Arc::new(Shared {
             template: config.request.template,
             ledger,
@@ -157,6 +195,11 @@ impl Prepared {
             run_seed: config.request.seed,
             run_id,
             stopping,
+            long_pauses: LongPauses::default(),
+            simulated: is_simulated(&run.reader)?.into(),
+            waits: Waits::default(),
+            latencies: Phase::ALL.map(|_| Histogram::new(&LATENCIES)),
+            pauses: AtomicU64::new(0),
             tally: Mutex::new((summary.attempts, summary.usage)),
         });
         let resumed = Resumed {
@@ -165,6 +208,7 @@ impl Prepared {
             next_request,
             completion_requests: run.reader.completion_requests()?,
             summary,
+            desk,
         };
         let judged = resumed.judged;
         let mut collector =
@@ -175,6 +219,7 @@ impl Prepared {
                 break;
             }
         }
+        collector.resume_batches(batches);
         let stop = on_a_worker_thread(collector.run(shutdown)).await;
         drop(shared);
         for endpoint in endpoints {
@@ -212,14 +257,18 @@ async fn lanes(
     config: &RunConfig,
     run: &OpenRun,
     next_request: u64,
+    transport: Option<Arc<dyn Transport>>,
 ) -> Result<(Vec<Endpoint>, Lanes), RunError> {
     let memory = Memory::of(&run.reader)?;
     let first_phase = config.first_phase();
-    let endpoint = Endpoint::start(config, first_phase, next_request).await?;
+    let over = transport.clone();
+    let endpoint = Endpoint::start(config, first_phase, next_request, over).await?;
     let first = Arc::new(endpoint.lane(config.api(first_phase), &memory)?);
+    let recent = Recent::read(config, &run.reader)?;
     let embedder = match &config.embedding {
         Some(embedding) => {
             let lane = Arc::new(endpoint.embedding_lane(embedding, &config.pace, &memory)?);
+            recent.count_on(&lane, &[Phase::Embeddings]);
             Some(Embedder::new(config, lane, run.reader.again()?)?)
         }
         None => None,
@@ -227,9 +276,14 @@ async fn lanes(
     let mut endpoints = vec![endpoint];
     let mut outputs = Arc::clone(&first);
     if config.responses.as_ref().is_some_and(|responses| !responses.same_lane) {
-        let endpoint = Endpoint::start(config, Phase::Responses, next_request).await?;
-        outputs = Arc::new(endpoint.lane(config.api(Phase::Responses), &memory)?);
+        let phase = Phase::Responses;
+        let endpoint = Endpoint::start(config, phase, next_request, transport).await?;
+        outputs = Arc::new(endpoint.lane(config.api(phase), &memory)?);
         endpoints.push(endpoint);
+        recent.count_on(&outputs, &[Phase::Responses]);
+        recent.count_on(&first, &[first_phase]);
+    } else {
+        recent.count_on(&first, &[first_phase, Phase::Responses]);
     }
     Ok((endpoints, Lanes { first, outputs, embedder, memory }))
 }
@@ -250,6 +304,7 @@ async fn on_a_worker_thread(collector: impl Future<Output = Stop> + Send + 'stat
 async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     let OpenRun { journal, writer, reader, lock, .. } = run;
     let message = stop.error.as_ref().map(ToString::to_string);
+    reached(Point::CloseBefore);
     let closed = journal.close(stop.reason, message).await;
     drop(journal);
     writer.join();
@@ -257,9 +312,10 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     if stop.error.is_none() {
         closed?;
     }
-    let summary = reader.summary()?;
+    reached(Point::CloseAfter);
+    let (summary, simulated) = (reader.summary()?, is_simulated(&reader)?);
     drop(lock);
-    Ok(Outcome { reason: stop.reason, error: stop.error, summary })
+    Ok(Outcome { reason: stop.reason, error: stop.error, summary, simulated })
 }
 
 /// A run goes on only with the settings and seed tasks it began with.
@@ -289,8 +345,9 @@ async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreEr
     journal.set_meta(BENCHMARKS_KEY, config.rules.benchmarks.sha256()).await?;
     journal.set_meta(SETTINGS_KEY, config.settings.to_json().to_string()).await?;
     journal.set_meta(SEEDS_KEY, config.seeds.sha256.clone()).await?;
-    let simulated = config.settings.provider.as_deref() == Some(SIMULATED);
-    journal.set_meta("simulated", simulated.to_string()).await
+    let simulated =
+        config.settings.provider.as_deref() == Some(SIMULATED) || is_simulated(&run.reader)?;
+    journal.set_meta(SIMULATED_KEY, simulated.to_string()).await
 }
 
 /// A name for the run that no other run has, as far as chance goes: servers use it to tell apart
@@ -324,7 +381,7 @@ fn check_room(config: &RunConfig, summary: &Summary) -> Result<(), RunError> {
     if accepted > target {
         return Err(RunError::TargetBelow { accepted, target });
     }
-    let spent = summary.spent.saturating_add(summary.unconfirmed);
+    let spent = summary.spent.saturating_add(summary.unconfirmed).saturating_add(summary.reserved);
     match config.budget {
         Some(budget) if spent > budget => Err(RunError::BudgetBelow { spent, budget }),
         _ => Ok(()),
@@ -340,9 +397,10 @@ fn check_limit(config: &RunConfig, judge: &Judge) -> Result<(), RunError> {
         (Phase::Responses, tasks * u64::from(responses.max_output_tokens))
     });
     for (phase, needed) in [(config.first_phase(), first)].into_iter().chain(outputs) {
-        let limits = config.api(phase).limits();
-        match limits.iter().filter_map(|limits| limits.tokens_per_minute).min() {
-            Some(limit) if needed > limit => {
+        let api = config.api(phase);
+        match api.limits().iter().filter_map(|limits| limits.tokens_per_minute).min() {
+            // Batches have limits of their own.
+            Some(limit) if needed > limit && api.pace.batch.is_none() => {
                 return Err(RunError::RequestOverLimit { needed, limit });
             }
             _ => {}

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::event::Phase;
+use crate::histogram::Durations;
 use crate::ledger::Totals;
 use crate::limit::{Limits, Rates};
-use crate::summary::{StopReason, Summary};
+use crate::summary::{BatchTotals, StopReason, Summary};
 use crate::usd::Usd;
 
 /// How far a run is at one moment.
@@ -21,12 +22,24 @@ pub struct Snapshot {
     pub money: Totals,
     /// Instructions that wait for a request for their outputs.
     pub waiting: usize,
+    /// The batches at the provider.
+    pub batches: Vec<BatchTotals>,
     /// The APIs that are asked, in the order of the phases.
     pub lanes: Vec<LaneSnapshot>,
     /// How long this session has run.
     pub elapsed: Duration,
     /// Why no more requests are sent, while those under way are waited for.
     pub stopping: Option<StopReason>,
+    /// What is waited for, when no answer has come for a minute.
+    pub stalled: Option<String>,
+    /// How long no answer has come.
+    pub quiet: Duration,
+    /// How often an API began to pause after a 429, in this session.
+    pub pauses: u64,
+    /// How long this session's answers took, by phase.
+    pub latencies: Vec<(Phase, Durations)>,
+    /// How long this session's commits to the journal took.
+    pub commits: Durations,
 }
 
 /// One API at one moment.
@@ -40,6 +53,8 @@ pub struct LaneSnapshot {
     pub limits: Limits,
     /// Requests under way or waiting for the rate limit.
     pub in_flight: usize,
+    /// Of these, those that wait for the rate limit.
+    pub waiting: usize,
     /// How much longer it pauses after a 429.
     pub paused_for: Option<Duration>,
     /// Endpoints that are asked no more, since something is wrong with them.

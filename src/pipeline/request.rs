@@ -29,6 +29,17 @@ pub(super) fn render(
         config.seed,
         request_index,
     );
+    let request = render_examples(config, model, pool, &examples);
+    (examples, request)
+}
+
+/// The request that shows these examples.
+pub(super) fn render_examples(
+    config: &RequestConfig,
+    model: &str,
+    pool: &Pool,
+    examples: &[TaskRef],
+) -> CompletionRequest {
     let texts: Vec<TaskText<'_>> = examples
         .iter()
         .filter_map(|task| pool.get(*task))
@@ -39,7 +50,7 @@ pub(super) fn render(
         Some(system) => config.template.render_with(system, &texts, tasks),
         None => config.template.render(&texts, tasks),
     };
-    let request = CompletionRequest {
+    CompletionRequest {
         model: model.to_owned(),
         cache_key: config.cache.as_ref().and_then(|cache| cache.key_for(&rendered.prompt)),
         prompt: rendered.prompt,
@@ -49,8 +60,7 @@ pub(super) fn render(
         stop: rendered.stop,
         response_schema: rendered.response_schema,
         reasoning_effort: config.reasoning_effort,
-    };
-    (examples, request)
+    }
 }
 
 /// How outputs are asked for.

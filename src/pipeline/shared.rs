@@ -1,16 +1,21 @@
 //! What all workers share, whichever API they ask: the ledger, the journal and the end of the
 //! sending.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::site::Pass;
-use super::worker::Errand;
+use super::waits::{Wait, Waits};
+use super::worker::{Errand, LongPauses};
 use crate::chat::TokenUsage;
+use crate::config::SIMULATED_KEY;
+use crate::event::Phase;
+use crate::histogram::Histogram;
 use crate::ledger::Ledger;
-use crate::store::{AttemptEnd, Journal, unix_ms};
+use crate::store::{AttemptEnd, Journal, StoreError, unix_ms};
 use crate::summary::AttemptCounts;
 use crate::template::Template;
 
@@ -25,6 +30,16 @@ pub(super) struct Shared {
     pub(super) run_id: String,
     /// True from the moment when nothing more may be sent.
     pub(super) stopping: watch::Receiver<bool>,
+    /// Long pauses by rate limits in this session.
+    pub(super) long_pauses: LongPauses,
+    /// Whether the run is known to be simulated.
+    pub(super) simulated: AtomicBool,
+    /// What requests wait for now.
+    pub(super) waits: Waits,
+    /// How long answers took, by phase.
+    pub(super) latencies: [Histogram; Phase::ALL.len()],
+    /// How often an API began to pause after a 429.
+    pub(super) pauses: AtomicU64,
     /// What was sent and used over all sessions.
     pub(super) tally: Mutex<(AttemptCounts, TokenUsage)>,
 }
@@ -34,6 +49,7 @@ impl Shared {
     pub(super) async fn pass(&self, job: &impl Errand) -> Option<Pass> {
         let tokens = job.tokens();
         let mut stopping = self.stopping.clone();
+        let _waiting = self.waits.begin(Wait::Permit);
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => None,
@@ -41,14 +57,29 @@ impl Shared {
         }
     }
 
+    /// Remembers in the journal that a server said of its answers that they are made up.
+    pub(super) async fn note_simulated(&self) -> Result<(), StoreError> {
+        if self.simulated.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        tracing::warn!("the server says that its answers are made up: the run is SIMULATED");
+        self.journal.set_meta(SIMULATED_KEY, true.to_string()).await
+    }
+
     /// Waits; true when the run began to stop meanwhile.
     pub(super) async fn stopped_within(&self, pause: Duration) -> bool {
         let mut stopping = self.stopping.clone();
+        let _waiting = self.waits.begin(Wait::Retry);
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => true,
             () = tokio::time::sleep(pause) => false,
         }
+    }
+
+    /// An answer of this phase has come after so long.
+    pub(super) fn note_latency(&self, phase: Phase, latency: Duration) {
+        self.latencies[phase as usize].record(latency);
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut AttemptCounts)) {

@@ -11,6 +11,7 @@
 //! rounds go on until none meet. So only pairs across splits are ever looked for, and none is
 //! overlooked that the similarity's index finds.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::novelty::{Combination, CombinedIndex};
@@ -74,6 +75,14 @@ impl Shares {
     fn largest(&self) -> usize {
         let shares = self.parts.iter().enumerate();
         shares.max_by(|(_, a), (_, b)| a.1.total_cmp(&b.1)).map_or(0, |(place, _)| place)
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Shares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = self.parts.iter().map(|(name, share)| format!("{name}={share}"));
+        f.write_str(&parts.collect::<Vec<_>>().join(","))
     }
 }
 

@@ -11,7 +11,7 @@ use super::access::{ANTHROPIC_LIMITS, Access, ApiVersion, KeyHeader, VersionPlac
 use super::body::{conversation, sampling, to_json};
 use super::lenient::{Lenient, from_object};
 use super::reply::{self, field};
-use super::{DecodeError, Provider, Quirks};
+use super::{AnthropicBatches, BatchApi, DecodeError, Provider, Quirks};
 use crate::chat::{Completion, CompletionRequest, FinishReason, ReasoningEffort, TokenUsage};
 
 /// `POST messages`.
@@ -252,5 +252,9 @@ impl Provider for Anthropic {
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {
         reply::decode::<Reply>(body)
+    }
+
+    fn batches(&self) -> Option<&'static dyn BatchApi> {
+        Some(&AnthropicBatches)
     }
 }

@@ -69,11 +69,13 @@ impl FailureKind {
 
 /// A failed attempt.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) kind: FailureKind,
-    pub(super) message: String,
+pub struct Failure {
+    /// Where it broke.
+    pub kind: FailureKind,
+    /// What went wrong, with its causes.
+    pub message: String,
     /// Whether the request may have reached the server.
-    pub(super) may_have_been_sent: bool,
+    pub may_have_been_sent: bool,
 }
 
 impl Failure {

@@ -7,6 +7,7 @@ use reqwest::header::HeaderMap;
 use super::access::{Counted, LimitHeaders};
 use super::error::presentable;
 use super::key::ApiKey;
+use crate::chat::SIMULATED_HEADER;
 
 /// The longest wait that is read from a header: a year, so that sums with it stay in range. How long
 /// is really waited is for the caller to say.
@@ -32,6 +33,8 @@ pub struct ResponseHeaders {
     pub content_type: Option<String>,
     /// The server's own name for the request, to quote to its support.
     pub request_id: Option<String>,
+    /// The server says that its answers are made up.
+    pub simulated: bool,
 }
 
 /// Where a client stands with one rate limit, as far as the server says.
@@ -68,6 +71,7 @@ impl ResponseHeaders {
             limits,
             content_type: shown("content-type"),
             request_id: shown("x-request-id").or_else(|| shown("request-id")),
+            simulated: headers.contains_key(SIMULATED_HEADER),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The HTTP client: one `POST`, and an answer that says what it means for the bill.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Request, Response, Url, redirect};
+use reqwest::{Client, Method, Request, Response, Url, redirect};
 use rustls::crypto::{CryptoProvider, ring};
 
 use super::access::{Access, LimitHeaders, VersionPlace};
@@ -17,6 +18,8 @@ use super::headers::ResponseHeaders;
 use super::intake::{Intake, beginning};
 use super::key::ApiKey;
 use super::outcome::Outcome;
+use super::transport::Transport;
+use crate::clock;
 
 /// Requests a client carries at most over its single HTTP/2 connection. Servers allow 100 streams
 /// and let further ones wait without a word.
@@ -95,23 +98,39 @@ pub enum HttpError {
 /// (an HTTP/2 `REFUSED_STREAM` or `GOAWAY`, a pooled connection that closed before the write).
 pub struct HttpClient {
     base_url: BaseUrl,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     /// A parameter of every URL: the version of the API.
     query: Option<(&'static str, String)>,
-    limits: &'static [LimitHeaders],
-    api_key: Option<ApiKey>,
-    intake: Intake,
+    pub(super) limits: &'static [LimitHeaders],
+    pub(super) api_key: Option<ApiKey>,
+    pub(super) intake: Intake,
     lanes: Vec<Lane>,
 }
 
-/// One `reqwest` client, which holds at most one HTTP/2 connection a host.
+/// What carries requests, and how many are under way.
 struct Lane {
-    client: Client,
+    line: Line,
     in_flight: AtomicUsize,
 }
 
+enum Line {
+    /// One `reqwest` client, which holds at most one HTTP/2 connection a host.
+    Sockets(Client),
+    InProcess(Arc<dyn Transport>),
+}
+
 /// A request's place in a lane; given back on drop, also when the request is cancelled.
-struct Place<'a>(&'a Lane);
+pub(super) struct Place<'a>(&'a Lane);
+
+impl Place<'_> {
+    pub(super) async fn carry(
+        &self,
+        request: Request,
+        key: Option<&ApiKey>,
+    ) -> Result<Response, Failure> {
+        self.0.line.carry(request, key).await
+    }
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -126,14 +145,29 @@ impl HttpClient {
     ///
     /// When the base URL has a mistake (the message names the mend), or TLS can't be set up.
     pub fn new(settings: HttpSettings) -> Result<Self, HttpError> {
+        Self::over(settings, None)
+    }
+
+    /// Prepares a client whose requests go over a transport of the caller's, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::new`].
+    pub fn over(
+        settings: HttpSettings,
+        transport: Option<Arc<dyn Transport>>,
+    ) -> Result<Self, HttpError> {
         let base_url = BaseUrl::parse(&settings.base_url)?;
         install_crypto();
         if settings.api_key.is_some() && !base_url.is_https() && !base_url.is_loopback() {
             tracing::warn!("the API key goes to {} without encryption", base_url.origin());
         }
-        let lanes = lane_count(&base_url, settings.concurrency);
-        let lanes =
-            (0..lanes).map(|_| Lane::new(&base_url, &settings)).collect::<Result<_, _>>()?;
+        let lanes = match transport {
+            Some(transport) => vec![Lane::of(Line::InProcess(transport))],
+            None => (0..lane_count(&base_url, settings.concurrency))
+                .map(|_| Lane::new(&base_url, &settings))
+                .collect::<Result<_, _>>()?,
+        };
         let headers = fixed_headers(&settings)?;
         let query = version(&settings, VersionPlace::Query);
         let HttpSettings { access, api_key, max_body_bytes, .. } = settings;
@@ -149,15 +183,16 @@ impl HttpClient {
     /// Dropping the future closes the connection; the attempt then counts as [`Outcome::Unknown`].
     pub async fn post(&self, path: &str, body: impl Into<Bytes>, request_id: &str) -> Outcome {
         let place = self.least_busy();
-        let request = match self.request(&place.0.client, path, body.into(), request_id) {
+        let request = match self.request(path, body.into(), request_id) {
             Ok(request) => request,
             Err(failure) => return failure.into(),
         };
-        let response = match place.0.client.execute(request).await {
+        let key = self.api_key.as_ref();
+        let response = match place.carry(request, key).await {
             Ok(response) => response,
-            Err(error) => return Failure::of(error, self.api_key.as_ref()).into(),
+            Err(failure) => return failure.into(),
         };
-        let (now, key) = (SystemTime::now(), self.api_key.as_ref());
+        let now = clock::now();
         let headers = ResponseHeaders::read(response.headers(), self.limits, now, key);
         if response.status().is_success() {
             self.answer(response, headers).await
@@ -176,7 +211,7 @@ impl HttpClient {
 
     /// A place in the lane with the fewest requests, so that no HTTP/2 connection runs out of
     /// streams while another has some, however long single requests take.
-    fn least_busy(&self) -> Place<'_> {
+    pub(super) fn least_busy(&self) -> Place<'_> {
         let lane = self
             .lanes
             .iter()
@@ -186,29 +221,22 @@ impl HttpClient {
         Place(lane)
     }
 
-    fn request(
-        &self,
-        client: &Client,
-        path: &str,
-        body: Bytes,
-        request_id: &str,
-    ) -> Result<Request, Failure> {
+    fn request(&self, path: &str, body: Bytes, request_id: &str) -> Result<Request, Failure> {
         let id = HeaderValue::from_str(request_id).map_err(|error| Failure {
             kind: FailureKind::Request,
             message: format!("the request id can't be a header: {error}"),
             may_have_been_sent: false,
         })?;
-        client
-            .post(self.url(path))
-            .headers(self.headers.clone())
-            .header("idempotency-key", id.clone())
-            .header("x-client-request-id", id)
-            .body(body)
-            .build()
-            .map_err(|error| Failure::of(error, self.api_key.as_ref()))
+        let mut request = Request::new(Method::POST, self.url(path));
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.insert("idempotency-key", id.clone());
+        headers.insert("x-client-request-id", id);
+        *request.body_mut() = Some(body.into());
+        Ok(request)
     }
 
-    fn url(&self, path: &str) -> Url {
+    pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base_url.join(path);
         if let Some((name, version)) = &self.query {
             url.query_pairs_mut().append_pair(name, version);
@@ -224,7 +252,11 @@ impl HttpClient {
         }
     }
 
-    async fn refusal(&self, mut response: Response, mut headers: ResponseHeaders) -> Outcome {
+    pub(super) async fn refusal(
+        &self,
+        mut response: Response,
+        mut headers: ResponseHeaders,
+    ) -> Outcome {
         let status = response.status();
         let key = self.api_key.as_ref();
         let error = if status.is_redirection() {
@@ -268,7 +300,22 @@ impl Lane {
         let client = builder.build().map_err(|error| HttpError::Client {
             message: Failure::of(error, settings.api_key.as_ref()).message,
         })?;
-        Ok(Self { client, in_flight: AtomicUsize::new(0) })
+        Ok(Self::of(Line::Sockets(client)))
+    }
+
+    fn of(line: Line) -> Self {
+        Self { line, in_flight: AtomicUsize::new(0) }
+    }
+}
+
+impl Line {
+    async fn carry(&self, request: Request, key: Option<&ApiKey>) -> Result<Response, Failure> {
+        match self {
+            Self::Sockets(client) => {
+                client.execute(request).await.map_err(|error| Failure::of(error, key))
+            }
+            Self::InProcess(transport) => transport.deliver(request).await,
+        }
     }
 }
 

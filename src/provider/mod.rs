@@ -11,6 +11,7 @@ mod access;
 mod anthropic;
 mod azure;
 mod base_url;
+mod batch;
 mod body;
 mod embeddings;
 mod error;
@@ -32,6 +33,7 @@ mod presets;
 mod quirks;
 mod refusal;
 mod reply;
+mod transport;
 mod wire;
 
 #[cfg(test)]
@@ -45,9 +47,13 @@ pub use access::{Access, ApiVersion, Counted, KeyHeader, LimitHeaders, VersionPl
 pub use anthropic::Anthropic;
 pub use azure::Azure;
 pub use base_url::{BaseUrlError, check_base_url, is_loopback};
+pub use batch::{
+    AnthropicBatches, BatchApi, BatchClient, BatchLimits, BatchStage, CallError, CustomId,
+    LineResult, OpenAiBatches, Package, Page, RawLine, RemoteBatch, ResultLine, Results, Tag,
+};
 pub use embeddings::{Embeddings, EmbeddingsError, EmbeddingsReply, MOST_BYTES, MOST_TEXTS};
 pub use error::ApiError;
-pub use failure::FailureKind;
+pub use failure::{Failure, FailureKind};
 pub use gemini::Gemini;
 pub use headers::{MAX_WAIT, ResponseHeaders, Standing};
 pub use http::{HttpClient, HttpError, HttpSettings};
@@ -59,6 +65,7 @@ pub use outcome::Outcome;
 pub use presets::Preset;
 pub use quirks::Quirks;
 pub use refusal::{Refusal, classify};
+pub use transport::{Delivery, Transport};
 
 use crate::chat::{Completion, CompletionRequest, ModelTraits, ReasoningEffort};
 
@@ -95,6 +102,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// When the body holds no completion. It may have been billed all the same.
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError>;
+
+    /// Its batches, where it has some that are spoken here.
+    fn batches(&self) -> Option<&'static dyn BatchApi> {
+        None
+    }
 }
 
 /// A 2xx body without a completion in it.

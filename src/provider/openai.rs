@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::access::{Access, OPENAI};
 use super::body::{conversation, sampling, to_json};
 use super::wire::decode_reply;
-use super::{DecodeError, Provider, Quirks, quirks};
+use super::{BatchApi, DecodeError, OpenAiBatches, Provider, Quirks, quirks};
 use crate::chat::{
     Completion, CompletionRequest, ModelTraits, Prompt, ReasoningEffort, ResponseSchema, Role,
 };
@@ -144,5 +144,9 @@ impl Provider for OpenAi {
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {
         decode_reply(body)
+    }
+
+    fn batches(&self) -> Option<&'static dyn BatchApi> {
+        Some(&OpenAiBatches { endpoint: "/v1/chat/completions" })
     }
 }

@@ -11,7 +11,7 @@ use super::access::{Access, OPENAI};
 use super::body::to_json;
 use super::openai::Parameters;
 use super::wire::decode_reply;
-use super::{DecodeError, Provider, Quirks};
+use super::{BatchApi, DecodeError, OpenAiBatches, Provider, Quirks};
 use crate::chat::{Completion, CompletionRequest, Prompt};
 
 /// `POST completions`.
@@ -66,5 +66,9 @@ impl Provider for OpenAiCompletions {
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {
         decode_reply(body)
+    }
+
+    fn batches(&self) -> Option<&'static dyn BatchApi> {
+        Some(&OpenAiBatches { endpoint: "/v1/completions" })
     }
 }

@@ -11,7 +11,7 @@ use super::access::{Access, OPENAI};
 use super::body::{conversation, sampling, to_json};
 use super::lenient::{Lenient, from_object};
 use super::reply::{self, field};
-use super::{DecodeError, Provider, Quirks, quirks};
+use super::{BatchApi, DecodeError, OpenAiBatches, Provider, Quirks, quirks};
 use crate::chat::{
     Completion, CompletionRequest, FinishReason, ModelTraits, ReasoningEffort, ResponseSchema,
     TokenUsage,
@@ -224,5 +224,9 @@ impl Provider for OpenAiResponses {
 
     fn decode(&self, body: &[u8]) -> Result<Completion, DecodeError> {
         reply::decode::<Reply>(body)
+    }
+
+    fn batches(&self) -> Option<&'static dyn BatchApi> {
+        Some(&OpenAiBatches { endpoint: "/v1/responses" })
     }
 }

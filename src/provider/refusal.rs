@@ -54,8 +54,8 @@ impl Refusal {
                  the key's permissions"
             }
             Self::NotFound => {
-                "the model does not exist there, or the base URL lacks its /v1: check --model and \
-                 --base-url"
+                "the model does not exist there, or the base URL lacks its version, /v1 or gemini's \
+                 /v1beta: check --model and --base-url"
             }
             Self::BadRequest => "the server does not accept this request: its message says why",
             Self::ServerError => "the server failed or is overloaded: try again later",

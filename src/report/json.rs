@@ -5,20 +5,31 @@ use serde_json::{Map, Value, json};
 use super::RunReport;
 use crate::chat::TokenUsage;
 use crate::event::Stage;
-use crate::summary::{EndpointTotals, Estimate, PhaseTotals, Summary};
+use crate::summary::{BatchTotals, EndpointTotals, Estimate, PhaseTotals, Summary};
 use crate::usd::Usd;
 
 /// The report as a JSON object, pretty-printed, with a final line break.
 pub fn to_json(report: &RunReport) -> String {
+    format!("{:#}\n", to_value(report))
+}
+
+/// The report as a JSON object in one line, with a final line break.
+pub fn to_json_line(report: &RunReport) -> String {
+    format!("{}\n", to_value(report))
+}
+
+/// The report as a JSON object.
+pub fn to_value(report: &RunReport) -> Value {
     let summary = &report.summary;
     let attempts = &summary.attempts;
-    let value = json!({
+    json!({
         "run": report.run.display().to_string(),
         "state": report.state.as_str(),
         "stop_reason": report.stop_reason.map(crate::summary::StopReason::as_str),
         "message": report.message,
         "provider": report.provider,
         "model": report.model,
+        "output_model": report.output_model,
         "simulated": report.simulated,
         "accepted": summary.accepted,
         "target": report.target,
@@ -38,6 +49,7 @@ pub fn to_json(report: &RunReport) -> String {
         "cached_share": summary.cached_share(),
         "phases": phases(summary),
         "endpoints": endpoints(summary),
+        "batches": summary.batches.iter().map(batch).collect::<Vec<_>>(),
         "budget_usd": report.budget.map(money),
         "spent_usd": money(summary.spent),
         "reserved_usd": money(summary.reserved),
@@ -45,8 +57,7 @@ pub fn to_json(report: &RunReport) -> String {
         "usd_per_1000_tasks": summary.usd_per_thousand().map(money),
         "active_seconds": seconds(summary.active_ms),
         "estimate": summary.estimate.map(|estimate| expected(&estimate, summary.accepted)),
-    });
-    format!("{value:#}\n")
+    })
 }
 
 fn tokens(usage: &TokenUsage) -> Value {
@@ -98,6 +109,19 @@ fn expected(estimate: &Estimate, accepted: u64) -> Value {
         "active_seconds": seconds(estimate.active_ms),
         "cost_usd_so_far": money(estimate.cost_of(accepted)),
         "active_seconds_so_far": seconds(estimate.active_ms_of(accepted)),
+    })
+}
+
+fn batch(batch: &BatchTotals) -> Value {
+    json!({
+        "number": batch.number,
+        "phase": batch.phase.as_str(),
+        "open": batch.is_open,
+        "state": batch.state,
+        "id": batch.remote_id,
+        "requests": batch.requests,
+        "completed": batch.completed,
+        "failed": batch.failed,
     })
 }
 

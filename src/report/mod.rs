@@ -12,7 +12,7 @@ use crate::summary::{RunState, StopReason, Summary};
 use crate::usd::Usd;
 
 pub use html::to_html;
-pub use json::to_json;
+pub use json::{to_json, to_json_line, to_value};
 pub use numbers::{count, duration};
 pub use text::to_text;
 
@@ -27,6 +27,8 @@ pub struct RunReport {
     pub model: String,
     /// Whether the completions are made up.
     pub simulated: bool,
+    /// The model of the outputs, where it is another one.
+    pub output_model: Option<String>,
     /// Accepted tasks wanted.
     pub target: u64,
     /// The cap.

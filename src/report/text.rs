@@ -13,16 +13,31 @@ pub fn to_text(report: &RunReport) -> String {
         lines.raw("SIMULATED: every task here is made up. Do not train on it.");
     }
     lines.row("run", &report.run.display().to_string());
-    lines.row("source", &format!("{} · {}", report.provider, report.model));
+    lines.row("source", &source(report));
     lines.row("state", &state(report));
     tasks(&mut lines, report);
     money(&mut lines, report);
     requests(&mut lines, report);
+    batches(&mut lines, report);
     lines.row("time", &duration(Duration::from_millis(report.summary.active_ms)));
     if let Some(text) = expected(&report.summary) {
         lines.row("expected", &text);
     }
     lines.0
+}
+
+/// The most columns of a line that is put together of parts.
+const COLUMNS: usize = 80;
+/// Where the values of rows begin.
+const INDENT: usize = 15;
+
+/// Who is asked, and for outputs where that is another model.
+fn source(report: &RunReport) -> String {
+    let first = format!("{} · {}", report.provider, report.model);
+    match &report.output_model {
+        Some(outputs) => format!("{first}; outputs: {outputs}"),
+        None => first,
+    }
 }
 
 struct Lines(String);
@@ -35,6 +50,23 @@ impl Lines {
 
     fn row(&mut self, label: &str, value: &str) {
         self.raw(&format!("{label:<14} {value}"));
+    }
+}
+
+impl Lines {
+    /// A row of parts, on as many lines as they take.
+    fn list(&mut self, label: &str, first: String, parts: impl Iterator<Item = String>) {
+        let (mut label, mut line) = (label, first);
+        for part in parts {
+            if INDENT + line.len() + 2 + part.len() > COLUMNS {
+                self.row(label, &line);
+                (label, line) = ("", part);
+            } else {
+                line.push_str("  ");
+                line.push_str(&part);
+            }
+        }
+        self.row(label, &line);
     }
 }
 
@@ -90,19 +122,18 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
             .map(|((_, rule), count)| (rule.as_str(), *count))
             .collect();
         rules.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        let mut detail = String::new();
-        for (rule, number) in rules {
-            detail.push_str(&format!("  {rule} {}", count(number)));
-        }
         let share = percent(total, candidates);
-        lines.row(&format!("- {}", stage.as_str()), &format!("{} ({share}){detail}", count(total)));
+        let total = format!("{} ({share})", count(total));
+        let rules = rules.into_iter().map(|(rule, number)| format!("{rule} {}", count(number)));
+        lines.list(&format!("- {}", stage.as_str()), total, rules);
     }
     if summary.open_tasks > 0 {
         lines.row("open", &format!("{} instructions wait for outputs", count(summary.open_tasks)));
     }
     if summary.unjudged_responses > 0 {
         let number = count(summary.unjudged_responses);
-        lines.row("kept", &format!("{number} responses not judged to their end, for more tasks"));
+        let responses = if summary.unjudged_responses == 1 { "response" } else { "responses" };
+        lines.row("kept", &format!("{number} {responses} not judged to their end, for more tasks"));
     }
 }
 
@@ -149,7 +180,8 @@ fn money(lines: &mut Lines, report: &RunReport) {
         }
     }
     if let Some(each) = summary.usd_per_thousand() {
-        lines.row("price", &format!("{} per 1,000 accepted tasks", each.display(4)));
+        let contains = if summary.unconfirmed.is_zero() { "" } else { ", unconfirmed included" };
+        lines.row("price", &format!("{} per 1,000 accepted tasks{contains}", each.display(4)));
     }
     let usage = &summary.usage;
     let mut tokens = format!("{} input", count(usage.input));
@@ -174,7 +206,8 @@ fn money(lines: &mut Lines, report: &RunReport) {
 
 fn requests(lines: &mut Lines, report: &RunReport) {
     let (summary, attempts) = (&report.summary, &report.summary.attempts);
-    let mut text = format!("{} requests", count(summary.requests));
+    let requests = if summary.requests == 1 { "request" } else { "requests" };
+    let mut text = format!("{} {requests}", count(summary.requests));
     for (number, what) in [
         (summary.retries(), "retries"),
         (attempts.rate_limited, "rate limited"),
@@ -205,6 +238,24 @@ fn endpoint(name: &str, totals: &EndpointTotals) -> String {
     if totals.spent.is_zero() { text } else { format!("{text}, {}", totals.spent.display(4)) }
 }
 
+fn batches(lines: &mut Lines, report: &RunReport) {
+    let batches = &report.summary.batches;
+    if batches.is_empty() {
+        return;
+    }
+    let open: Vec<_> = batches.iter().filter(|batch| batch.is_open).collect();
+    let mut text = format!("{} ended", count((batches.len() - open.len()) as u64));
+    if !open.is_empty() {
+        text.push_str(&format!(", {} at the provider", count(open.len() as u64)));
+    }
+    lines.row("batches", &text);
+    for batch in open {
+        let done = count(batch.completed + batch.failed);
+        let text = format!("{}, {done} of {} done", batch.state, count(batch.requests));
+        lines.row(&format!("- batch {}", batch.number), &text);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +270,7 @@ mod tests {
             run: "output/demo".into(),
             provider: "simulated".into(),
             model: "simulated".into(),
+            output_model: None,
             simulated: true,
             target: 2_000,
             budget: Some("5".parse().unwrap()),
@@ -249,6 +301,7 @@ mod tests {
                 unconfirmed: "0.0035".parse().unwrap(),
                 by_phase: BTreeMap::new(),
                 by_endpoint: BTreeMap::new(),
+                batches: Vec::new(),
                 active_ms: 65_400,
                 estimate: Some(crate::summary::Estimate {
                     tasks: 4_000,
@@ -273,11 +326,34 @@ mod tests {
         - novelty      611 (22.6%)  rouge-l 611
         kept           2 responses not judged to their end, for more tasks
         spent          $0.2182 of $5.00, $0.0035 unconfirmed
-        price          $0.1109 per 1,000 accepted tasks
+        price          $0.1109 per 1,000 accepted tasks, unconfirmed included
         tokens         254,321 input, 300,000 output
         sent           277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
         time           1m 05s
         expected       $0.2500 in 1m 00s for 2,000 tasks, by its own requests: cost -11%, time +9%
+        ");
+    }
+
+    #[test]
+    fn both_models_of_two_phases_are_named() {
+        let both = RunReport { output_model: Some("strong".into()), ..report() };
+        assert_eq!(source(&both), "simulated · simulated; outputs: strong");
+        let value: serde_json::Value = serde_json::from_str(&super::super::to_json(&both)).unwrap();
+        assert_eq!(
+            (&value["model"], &value["output_model"]),
+            (&"simulated".into(), &"strong".into())
+        );
+    }
+
+    #[test]
+    fn many_rules_take_several_lines() {
+        let mut lines = Lines(String::new());
+        let rules = (0..12).map(|number| format!("rule_{number} {number}"));
+        lines.list("- filter", "86 (3.2%)".to_owned(), rules);
+        insta::assert_snapshot!(lines.0, @"
+        - filter       86 (3.2%)  rule_0 0  rule_1 1  rule_2 2  rule_3 3  rule_4 4
+                       rule_5 5  rule_6 6  rule_7 7  rule_8 8  rule_9 9  rule_10 10
+                       rule_11 11
         ");
     }
 

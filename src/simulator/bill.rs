@@ -29,6 +29,14 @@ pub struct Bill {
     pub completion_tokens: u64,
     /// The bill.
     pub cost: Usd,
+    /// Calls about files and batches that came in.
+    pub batch_calls: u64,
+    /// Batches that were created and accepted.
+    pub batches: u64,
+    /// Requests in them; those that were answered are among `answered`.
+    pub batch_requests: u64,
+    /// Of these those whose names had been in a batch before.
+    pub batch_requests_again: u64,
     /// Requests under way at once, at most.
     pub max_in_flight: u64,
     /// Requests admitted in any 60 seconds, at most.
@@ -53,6 +61,10 @@ impl Bill {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cost_usd": self.cost.to_string(),
+            "batch_calls": self.batch_calls,
+            "batches": self.batches,
+            "batch_requests": self.batch_requests,
+            "batch_requests_again": self.batch_requests_again,
             "max_in_flight": self.max_in_flight,
             "peak_requests_per_minute": self.peak_requests_per_minute,
             "peak_tokens_per_minute": self.peak_tokens_per_minute,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::batch::Batches;
 use super::bill::{Bill, Books, Entry};
 use super::cache::{Cache, Found};
 use super::faults::Fault;
@@ -33,14 +34,15 @@ const HELD: Duration = Duration::from_secs(600);
 /// Everything that requests share.
 #[derive(Debug)]
 pub(super) struct Desk {
-    settings: SimulatorSettings,
+    pub(super) settings: SimulatorSettings,
     writer: Writer,
-    books: Mutex<Books>,
+    pub(super) books: Mutex<Books>,
     minute: Mutex<Minute>,
     smooth: Mutex<Smooth>,
     cache: Mutex<Cache>,
     /// Where answers are written, when that is done a few at a time.
     slots: Option<Semaphore>,
+    pub(super) batches: Mutex<Batches>,
 }
 
 /// The connection closes without an answer.
@@ -81,16 +83,16 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Desk {
     pub(super) fn new(settings: SimulatorSettings) -> Self {
         let (books, minute, smooth) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let cache = Mutex::default();
+        let (cache, batches) = (Mutex::default(), Mutex::default());
         let slots = settings.slots.map(Semaphore::new);
-        Self { settings, writer: Writer::new(), books, minute, smooth, cache, slots }
+        Self { settings, writer: Writer::new(), books, minute, smooth, cache, batches, slots }
     }
 
     pub(super) fn bill(&self) -> Bill {
@@ -153,6 +155,7 @@ impl Desk {
         let request = request.map_err(Refusal::unreadable)?;
         self.check_request(&request)?;
         let fault = self.settings.faults.draw(self.settings.seed, number);
+        let fault = fault.filter(|(kind, _)| !kind.is_of_batches());
         if let Some(refusal) = fault.and_then(|(kind, name)| Refusal::by_fault(kind, name)) {
             return Err(refusal);
         }
@@ -170,7 +173,7 @@ impl Desk {
         }
     }
 
-    fn check_request(&self, request: &Request) -> Result<(), Refusal> {
+    pub(super) fn check_request(&self, request: &Request) -> Result<(), Refusal> {
         if self.settings.model.as_ref().is_some_and(|model| *model != request.model) {
             return Err(Refusal::no_model(&request.model));
         }
@@ -277,7 +280,7 @@ impl Desk {
     }
 
     /// The tokens of an answer. Hidden reasoning comes before the text and out of the same limit.
-    fn count(&self, request: &Request, kind: Option<Fault>, text: &str) -> Counts {
+    pub(super) fn count(&self, request: &Request, kind: Option<Fault>, text: &str) -> Counts {
         let prompt = request.prompt_tokens();
         let written = wire::tokens(text.len());
         let reasoning = match kind {
@@ -308,7 +311,12 @@ impl Desk {
         Ok(())
     }
 
-    fn text(&self, request: &Request, kind: Option<Fault>, number: u64) -> (String, Finish) {
+    pub(super) fn text(
+        &self,
+        request: &Request,
+        kind: Option<Fault>,
+        number: u64,
+    ) -> (String, Finish) {
         let written = match kind {
             _ if request.vectors.is_some() => return (String::new(), Finish::Stop),
             Some(Fault::Reasoning) => return (String::new(), Finish::Length),
@@ -329,7 +337,7 @@ impl Desk {
         (text, reason)
     }
 
-    fn cost(&self, request: &Request, counts: &Counts) -> Usd {
+    pub(super) fn cost(&self, request: &Request, counts: &Counts) -> Usd {
         if request.vectors.is_some() {
             return self.settings.price_embedding.saturating_mul(counts.prompt);
         }

@@ -24,6 +24,12 @@ pub(super) enum Fault {
     Error200,
     Refusal,
     Reasoning,
+    UploadCut,
+    CreateLost,
+    BatchFailed,
+    BatchExpired,
+    ResultsCut,
+    ResultsOdd,
 }
 
 /// Every fault by name, with what it does.
@@ -45,9 +51,15 @@ pub static FAULTS: &[(&str, &str)] = &[
     ("error-200", "status 200 with an error object (free)"),
     ("refusal", "billed; the model declines"),
     ("reasoning", "billed; hidden reasoning takes the whole output limit, and there is no text"),
+    ("upload-cut", "the connection closes before a file for a batch is stored (free)"),
+    ("create-lost", "a batch is created, and the connection closes without an answer"),
+    ("batch-failed", "a batch is not accepted (free)"),
+    ("batch-expired", "a batch expires half-way: half of its requests are answered"),
+    ("results-cut", "results of a batch end half-way"),
+    ("results-odd", "results of a batch are shuffled, with repeated, foreign and broken lines"),
 ];
 
-const KINDS: [Fault; 17] = [
+const KINDS: [Fault; 23] = [
     Fault::RateLimited,
     Fault::ServerError,
     Fault::Unavailable,
@@ -65,12 +77,31 @@ const KINDS: [Fault; 17] = [
     Fault::Error200,
     Fault::Refusal,
     Fault::Reasoning,
+    Fault::UploadCut,
+    Fault::CreateLost,
+    Fault::BatchFailed,
+    Fault::BatchExpired,
+    Fault::ResultsCut,
+    Fault::ResultsOdd,
 ];
 
 impl Fault {
     /// Whether the client gets the answer whole, as far as it gets one.
     pub(super) fn is_whole(self) -> bool {
         !self.is_silent() && !matches!(self, Self::Cut | Self::Garbage | Self::Html)
+    }
+
+    /// Whether it befalls batches only.
+    pub(super) fn is_of_batches(self) -> bool {
+        matches!(
+            self,
+            Self::UploadCut
+                | Self::CreateLost
+                | Self::BatchFailed
+                | Self::BatchExpired
+                | Self::ResultsCut
+                | Self::ResultsOdd
+        )
     }
 
     /// Whether the connection closes, once the answer is billed, without a byte of it.

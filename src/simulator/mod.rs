@@ -6,11 +6,13 @@
 //! on demand; `/simulator/bill` and `/simulator/journal` say what a provider would have billed.
 //! Every output that it writes says that it is simulated.
 
+mod batch;
 mod bill;
 mod cache;
 mod desk;
 mod embeddings;
 mod faults;
+mod in_process;
 mod limits;
 mod line;
 mod random;
@@ -30,6 +32,7 @@ use tokio::task::JoinSet;
 
 pub use bill::Bill;
 pub use faults::{FAULTS, Faults, FaultsError};
+pub use in_process::InProcess;
 pub use settings::{LimitsChange, SimulatorSettings};
 
 use line::{Cutter, Lines};

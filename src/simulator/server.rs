@@ -7,13 +7,15 @@ use axum::body::Bytes;
 use axum::extract::{
     ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
 
+use super::batch;
 use super::bill::Bill;
-use super::desk::{Desk, Incoming};
+use super::desk::{Desk, Dropped, Incoming};
 use super::line::Cutter;
 use super::refusal::Refusal;
 use super::reply;
@@ -21,6 +23,7 @@ use super::settings::SimulatorSettings;
 use super::wire::{
     Api, AzureChat, Chat, Completions, Embeddings, GenerateContent, Messages, Responses,
 };
+use crate::chat::SIMULATED_HEADER;
 
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
@@ -39,6 +42,10 @@ impl Server {
         self.desk.bill()
     }
 
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     pub(super) fn router(&self) -> Router {
         Router::new()
             .route("/v1/chat/completions", completion(&Chat))
@@ -54,8 +61,17 @@ impl Server {
             .route("/simulator/journal", get(journal))
             .fallback(async || reply::refused(&Chat, Refusal::no_route()))
             .layer(DefaultBodyLimit::max(MAX_BODY))
+            .merge(batch::openai_router())
+            .merge(batch::anthropic_router())
             .with_state(self.clone())
+            .layer(map_response(marked))
     }
+}
+
+/// A client that does not know whom it asks can tell by this that the answers are made up.
+async fn marked(mut response: Response) -> Response {
+    response.headers_mut().insert(SIMULATED_HEADER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Serves an API whose path is always the same.
@@ -86,11 +102,11 @@ async fn azure(
 }
 
 /// A request that came in whole.
-struct Received {
+pub(super) struct Received {
     cutter: Cutter,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     query: String,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl FromRequest<Server> for Received {
@@ -110,6 +126,23 @@ impl FromRequest<Server> for Received {
 }
 
 impl Received {
+    /// Answers by hand, or closes the connection.
+    pub(super) fn reply(
+        &self,
+        answer: impl FnOnce(&Self) -> Result<Response, Dropped>,
+    ) -> Response {
+        answer(self).unwrap_or_else(|_dropped| {
+            self.cutter.cut();
+            Response::default()
+        })
+    }
+
+    /// A parameter of the query, which has no characters that need an escape.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    }
+
     async fn answer(self, server: &Server, api: &dyn Api, model: Option<&str>) -> Response {
         let Self { cutter, headers, query, body } = &self;
         let incoming = Incoming { model, headers, query, body };
@@ -139,6 +172,6 @@ async fn journal(State(server): State<Server>) -> Response {
     json_response(&server.desk.journal())
 }
 
-fn json_response(value: &Value) -> Response {
+pub(super) fn json_response(value: &Value) -> Response {
     reply::json(StatusCode::OK, HeaderMap::new(), value.to_string().into_bytes())
 }

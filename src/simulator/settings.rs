@@ -28,6 +28,16 @@ pub struct SimulatorSettings {
     pub reasoning_tokens: u64,
     /// USD per token of a text that is embedded.
     pub price_embedding: Usd,
+    /// USD per prompt token of a request in a batch; `None`: half of `price_in`.
+    pub price_batch_in: Option<Usd>,
+    /// USD per output token of a request in a batch; `None`: half of `price_out`.
+    pub price_batch_out: Option<Usd>,
+    /// How long a batch takes, in milliseconds.
+    pub batch_latency_ms: u64,
+    /// Prompt tokens in open batches, at most, as OpenAI limits them; `None`: no limit.
+    pub batch_tokens: Option<u64>,
+    /// The list of batches is refused.
+    pub hides_batches: bool,
     /// Requests for completions per minute; `None`: no limit.
     pub rpm: Option<u64>,
     /// Tokens per minute, `max_tokens` counted at admission as OpenAI does; `None`: no limit.
@@ -110,6 +120,11 @@ impl fmt::Debug for SimulatorSettings {
             cached_percent,
             reasoning_tokens,
             price_embedding,
+            price_batch_in,
+            price_batch_out,
+            batch_latency_ms,
+            batch_tokens,
+            hides_batches,
             rpm,
             tpm,
             smooth,
@@ -132,6 +147,11 @@ impl fmt::Debug for SimulatorSettings {
             .field("cached_percent", cached_percent)
             .field("reasoning_tokens", reasoning_tokens)
             .field("price_embedding", price_embedding)
+            .field("price_batch_in", price_batch_in)
+            .field("price_batch_out", price_batch_out)
+            .field("batch_latency_ms", batch_latency_ms)
+            .field("batch_tokens", batch_tokens)
+            .field("hides_batches", hides_batches)
             .field("rpm", rpm)
             .field("tpm", tpm)
             .field("smooth", smooth)

@@ -25,6 +25,14 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
+    /// The directory is on a network file system.
+    #[error("{} is on {kind}, where a lock may not keep another machine from spending too", path.display())]
+    Network {
+        /// The path.
+        path: PathBuf,
+        /// Which one.
+        kind: &'static str,
+    },
     /// The run was written by a newer program.
     #[error(
         "the run in {} has format version {found}, and this program writes version {supported}",
@@ -106,6 +114,9 @@ impl StoreError {
             }
             Self::Locked { .. } => {
                 "wait for it or stop it; `instructmill status` and `export` work meanwhile"
+            }
+            Self::Network { .. } => {
+                "give --run a directory of this machine, or --allow-network-fs when no other machine uses it"
             }
             Self::Newer { .. } => {
                 "use the newer program; status and export still work with this one"

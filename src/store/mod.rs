@@ -14,11 +14,14 @@
 //! `responses.seq` column is the order of the journal, of which all verdicts are a function.
 
 mod accepted;
+mod batches;
 mod embeddings;
 mod error;
 mod figures;
 mod journal;
 mod marks;
+mod memory;
+mod place;
 mod reader;
 mod records;
 mod row;
@@ -33,22 +36,21 @@ mod watched;
 mod writer;
 
 pub use accepted::TaskKey;
+pub use batches::{BatchChange, BatchState, NewBatch, StoredAttempt, StoredBatch};
 pub use embeddings::{EmbeddingBatch, EmbeddingKey};
 pub use error::StoreError;
 pub use figures::{AttemptRow, CandidateRow, SessionSpan};
 pub use journal::{Journal, WriterThread};
 pub use marks::Marks;
+pub use memory::{Disk, Memory, WriteFault};
 pub use reader::RunReader;
 pub use records::{
-    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, StoredOpenTask, StoredResponse,
-    VerdictBatch,
+    AttemptEnd, JudgedUpTo, LateAnswer, NewAttempt, NewResponse, RecentAttempt, StoredOpenTask,
+    StoredResponse, VerdictBatch,
 };
 pub use row::{RowId, RowIdError, Step, StoredRow, Tally};
 pub use run_dir::{OpenRun, RunDir, RunLock};
 pub use schema::FORMAT_VERSION;
 pub use search::{RowFilter, SearchIndex, Wanted};
 
-/// Now, in milliseconds since the Unix epoch.
-pub fn unix_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
+pub use crate::clock::unix_ms;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::StoreError;
-use super::records::{JudgedUpTo, LateAnswer, StoredResponse};
+use super::records::{JudgedUpTo, LateAnswer, RecentAttempt, StoredResponse};
 use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
+use super::{StoreError, batches};
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Stage};
 use crate::summary::{EndpointTotals, Estimate, PhaseTotals, RunState, StopReason, Summary};
@@ -30,18 +30,19 @@ pub struct RunReader {
 impl RunReader {
     pub(super) fn open(dir: &RunDir) -> Result<Self, StoreError> {
         let database = dir.database();
-        if !database.exists() {
+        if !dir.exists() {
             return Err(StoreError::Missing { path: dir.path().to_owned() });
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&database, flags)
-            .map_err(|error| StoreError::sqlite(&database, &error))?;
+        let connection = dir.connect_to_read()?;
         let reader = Self { connection, dir: dir.clone(), database };
         reader.attempt(|connection| connection.busy_timeout(std::time::Duration::from_secs(10)))?;
         // A run may come from somebody else: functions in its schema are not called.
         reader.attempt(|connection| connection.pragma_update(None, "trusted_schema", false))?;
         match reader.attempt(schema::version_of)? {
             Some(_) => Ok(reader),
+            None if reader.attempt(schema::is_empty)? => {
+                Err(StoreError::Missing { path: dir.path().to_owned() })
+            }
             None => Err(StoreError::Foreign {
                 path: dir.path().to_owned(),
                 reason: "run.db belongs to another program".to_owned(),
@@ -215,6 +216,43 @@ impl RunReader {
         })
     }
 
+    /// The attempts that left after a moment, in milliseconds since the Unix epoch, the oldest first;
+    /// without those that never reached a server.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the journal cannot be read.
+    pub fn attempts_since(&self, after_ms: i64) -> Result<Vec<RecentAttempt>, StoreError> {
+        self.attempt(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT q.phase, a.sent_at_ms, q.prompt_bound, q.max_output_tokens,
+                    a.state = 'answered', a.input_tokens, a.cached_input_tokens,
+                    a.cache_write_tokens, a.output_tokens, a.reasoning_tokens, a.endpoint
+                 FROM attempts a JOIN requests q ON q.request_index = a.request_index
+                 WHERE a.sent_at_ms > ?1 AND a.batch_id IS NULL AND (a.state != 'refused' OR a.http_status IS NOT NULL)
+                 ORDER BY a.sent_at_ms",
+            )?;
+            let rows = statement.query_map([after_ms], |row| {
+                let amount = |column| row.get(column).map(from_sql);
+                let usage = TokenUsage {
+                    input: amount(5)?,
+                    cached_input: amount(6)?,
+                    cache_write: amount(7)?,
+                    output: amount(8)?,
+                    reasoning: amount(9)?,
+                };
+                Ok(RecentAttempt {
+                    phase: phase(row, 0)?,
+                    sent_at_ms: row.get(1)?,
+                    endpoint: row.get(10)?,
+                    prompt_bound: amount(2)?,
+                    max_output_tokens: amount(3)?,
+                    usage: row.get::<_, bool>(4)?.then_some(usage),
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
     /// The first response after position `seq` of the journal.
     ///
     /// # Errors
@@ -284,6 +322,7 @@ fn read_summary(connection: &Connection) -> rusqlite::Result<Summary> {
     summary.unjudged_responses = count("SELECT count(*) FROM responses WHERE judged = 0")?;
     summary.attempts.answered = count("SELECT count(*) FROM responses")?;
     summary.active_ms = active_ms(connection)?;
+    summary.batches = batches::totals(connection)?;
     read_attempts(connection, &mut summary)?;
     read_endpoints(connection, &mut summary)?;
     summary.estimate = connection
@@ -384,7 +423,7 @@ fn decompress(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
     })
 }
 
-fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
+pub(super) fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
     let name: String = row.get(column)?;
     Phase::from_name(&name).ok_or_else(|| {
         let error = format!("`{name}` is no phase");

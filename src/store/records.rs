@@ -32,6 +32,23 @@ pub struct NewAttempt {
     pub at_ms: i64,
 }
 
+/// An attempt of the last minute that reached the server, or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentAttempt {
+    /// What it was for.
+    pub phase: Phase,
+    /// When it left, in milliseconds since the Unix epoch.
+    pub sent_at_ms: i64,
+    /// Where it went, in a run with a choice of places.
+    pub endpoint: Option<String>,
+    /// Upper bound on the prompt tokens.
+    pub prompt_bound: u64,
+    /// The most output tokens asked for.
+    pub max_output_tokens: u64,
+    /// What it used, when it was answered.
+    pub usage: Option<TokenUsage>,
+}
+
 /// A whole 2xx body, as it came.
 #[derive(Debug, Clone)]
 pub struct NewResponse {

@@ -2,14 +2,18 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::journal::{Journal, WriterThread};
+use super::memory::Memory;
+use super::place::{Remote, remote};
 use super::schema::{self, FORMAT_VERSION};
 use super::watched::Watched;
 use super::writer::Place;
 use super::{RunReader, StoreError, unix_ms};
+use crate::failpoint::{Point, reached};
 
 /// How much room is set aside for the moment when the disk is full: enough for the compressed
 /// responses of a thousand requests under way.
@@ -22,6 +26,9 @@ const LOCK_TRIES: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDir {
     path: PathBuf,
+    /// Where it is instead, in a simulation.
+    memory: Option<Memory>,
+    on_network: bool,
 }
 
 /// A run opened for work: locked, checked, with its journal.
@@ -42,12 +49,23 @@ pub struct OpenRun {
 
 /// The lock of a run directory, released on drop and by the system when the process dies.
 #[derive(Debug)]
-pub struct RunLock(#[expect(dead_code, reason = "holds the lock by being open")] File);
+pub struct RunLock(#[expect(dead_code, reason = "holds the lock by being open")] Option<File>);
 
 impl RunDir {
     /// Names a directory; nothing is read or made.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), memory: None, on_network: false }
+    }
+
+    /// A run in memory in place of a directory: nothing is locked, watched or set aside.
+    pub fn in_memory(memory: Memory) -> Self {
+        Self { path: memory.uri().into(), memory: Some(memory), on_network: false }
+    }
+
+    /// The same, which may be worked on where it is on a network.
+    #[must_use]
+    pub fn on_network(self, on_network: bool) -> Self {
+        Self { on_network, ..self }
     }
 
     /// The directory itself.
@@ -57,7 +75,7 @@ impl RunDir {
 
     /// The journal's file.
     pub fn database(&self) -> PathBuf {
-        self.path.join("run.db")
+        if self.memory.is_some() { self.path.clone() } else { self.path.join("run.db") }
     }
 
     /// The totals' file.
@@ -67,7 +85,12 @@ impl RunDir {
 
     /// Whether there is a run here.
     pub fn exists(&self) -> bool {
-        self.database().exists()
+        match &self.memory {
+            Some(memory) => {
+                memory.connect().and_then(|run| schema::version_of(&run)).is_ok_and(|v| v.is_some())
+            }
+            None => self.database().exists(),
+        }
     }
 
     /// Whether a process is working on the run now.
@@ -90,28 +113,69 @@ impl RunDir {
     /// [`StoreError`]: a foreign directory, another process at work, a newer format, a damaged
     /// journal, a file system that refuses.
     pub fn open(&self) -> Result<OpenRun, StoreError> {
-        self.prepare_directory()?;
-        let lock = self.lock()?;
+        let lock = match self.memory {
+            Some(_) => None,
+            None => Some(self.take()?),
+        };
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
         let mut connection = self.connect()?;
+        reached(Point::OpenJournal);
         self.ensure_tables(&mut connection)?;
+        reached(Point::OpenTables);
         let crashed = last_session_crashed(&connection).map_err(sqlite)?;
         if crashed {
             self.check_integrity(&connection)?;
         }
         let late = recover(&mut connection).map_err(sqlite)?;
-        let ballast = self.path.join("ballast");
-        set_aside(&ballast)?;
+        reached(Point::OpenRecovered);
+        let place = self.place()?;
         let session = start_session(&connection).map_err(sqlite)?;
+        reached(Point::OpenSession);
         let reader = RunReader::open(self)?;
-        let names = ["run.db", "run.db-wal", "run.lock"];
-        let watched = Watched::new(names.map(|name| self.path.join(name)))
-            .map_err(|error| StoreError::io(&self.path, &error))?;
-        let place = Place { database, ballast, watched };
         let (journal, writer) = Journal::start(connection, place, session, &reader)?;
         let recovered = crashed || late > 0;
         Ok(OpenRun { journal, writer, reader, recovered, lock: RunLock(lock) })
+    }
+
+    /// The directory, for this process alone.
+    fn take(&self) -> Result<File, StoreError> {
+        self.check_file_system()?;
+        self.prepare_directory()?;
+        self.lock()
+    }
+
+    /// What the writer needs of the files, with the ballast set aside.
+    fn place(&self) -> Result<Place, StoreError> {
+        let (database, ballast) = (self.database(), self.path.join("ballast"));
+        if let Some(memory) = &self.memory {
+            let disk = Some(Arc::clone(memory.disk()));
+            return Ok(Place { database, ballast, watched: Watched::default(), disk });
+        }
+        set_aside(&ballast)?;
+        let names = ["run.db", "run.db-wal", "run.lock"];
+        let watched = Watched::new(names.map(|name| self.path.join(name)))
+            .map_err(|error| StoreError::io(&self.path, &error))?;
+        // What is bought from now on must not be in a file whose name a power cut can take away.
+        sync_directory(&self.path).map_err(|error| StoreError::io(&self.path, &error))?;
+        Ok(Place { database, ballast, watched, disk: None })
+    }
+
+    /// A lock that a process on another machine does not see would let both spend.
+    fn check_file_system(&self) -> Result<(), StoreError> {
+        match remote(&self.path) {
+            Some(Remote::Network(kind)) if !self.on_network => {
+                Err(StoreError::Network { path: self.path.clone(), kind })
+            }
+            Some(Remote::Network(kind) | Remote::Unknown(kind)) => {
+                tracing::warn!(
+                    "{} is on {kind}: see to it that no other machine uses this run meanwhile",
+                    self.path.display()
+                );
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn prepare_directory(&self) -> Result<(), StoreError> {
@@ -120,7 +184,9 @@ impl RunDir {
             return Err(self.foreign("it is a file"));
         }
         if !self.path.exists() {
-            return create_private(&self.path).map_err(io);
+            create_private(&self.path).map_err(io)?;
+            reached(Point::OpenDirectory);
+            return Ok(());
         }
         let ours = ["run.db", "run.lock"];
         if ours.iter().any(|name| self.path.join(name).exists()) {
@@ -158,6 +224,9 @@ impl RunDir {
     fn connect(&self) -> Result<Connection, StoreError> {
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
+        if let Some(memory) = &self.memory {
+            return memory.connect().map_err(sqlite);
+        }
         // Its write-ahead log takes over the permissions.
         private_file(&database).map_err(|error| StoreError::io(&database, &error))?;
         let connection = Connection::open_with_flags(
@@ -171,6 +240,17 @@ impl RunDir {
         Ok(connection)
     }
 
+    /// A connection that reads.
+    pub(super) fn connect_to_read(&self) -> Result<Connection, StoreError> {
+        let database = self.database();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = match &self.memory {
+            Some(memory) => memory.connect(),
+            None => Connection::open_with_flags(&database, flags),
+        };
+        opened.map_err(|error| StoreError::sqlite(&database, &error))
+    }
+
     fn ensure_tables(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let database = self.database();
         let sqlite = |error: rusqlite::Error| StoreError::sqlite(&database, &error);
@@ -180,10 +260,7 @@ impl RunDir {
             }
             Some(_) => Ok(()),
             None => {
-                let tables: i64 = connection
-                    .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-                    .map_err(sqlite)?;
-                if tables > 0 {
+                if !schema::is_empty(connection).map_err(sqlite)? {
                     return Err(self.foreign("run.db belongs to another program"));
                 }
                 schema::create(connection).map_err(sqlite)
@@ -216,15 +293,37 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// Makes a directory for its owner alone, and those above it as usual.
+/// Makes a directory for its owner alone, and those above it as usual. Their names are on the disk
+/// when this returns.
 fn create_private(path: &Path) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let parent = above(path);
+    let missing: Vec<_> = parent.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(&parent)?;
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    missing
+        .into_iter()
+        .map(above)
+        .chain([parent.clone()])
+        .try_for_each(|path| sync_directory(&path))
+}
+
+/// Brings the names in a directory to the disk, where the system can.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{InvalidInput, Unsupported};
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(path)?.sync_all() {
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn last_session_crashed(connection: &Connection) -> rusqlite::Result<bool> {
@@ -235,14 +334,16 @@ fn last_session_crashed(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// Closes the books of sessions that died: attempts without a response become unconfirmed. Those
-/// with a response are settled by whoever can read the body. Returns how many changed.
+/// Closes the books of sessions that died: attempts without a response become unconfirmed, unless
+/// they are in a batch, whose results can still be had. Those with a response are settled by whoever
+/// can read the body. Returns how many changed.
 fn recover(connection: &mut Connection) -> rusqlite::Result<usize> {
     let transaction = connection.transaction()?;
     let changed = transaction.execute(
         "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?1,
             message = 'the process ended before an answer was recorded'
-         WHERE state = 'reserved' AND id NOT IN (SELECT attempt_id FROM responses)",
+         WHERE state = 'reserved' AND batch_id IS NULL
+            AND id NOT IN (SELECT attempt_id FROM responses)",
         [unix_ms()],
     )?;
     transaction

@@ -12,6 +12,10 @@ pub const FORMAT_VERSION: i64 = 1;
 /// `requests.tasks` names the open tasks whose outputs a request asks for, as `seq.item`.
 /// `attempts.state`: `reserved` while under way, then `answered`, `refused` or `unconfirmed`.
 /// `attempts.endpoint` names where an attempt went, in runs with a choice of places.
+/// `attempts.batch_id` is the batch that an attempt went in, if it went in one.
+/// `batches.state`: `begun` before it left, `creating` from the moment when it may exist at the
+/// provider, `created` when it is known to, by the name `remote_id`, and `ended` when all of its
+/// attempts are accounted for; `remote_state` is the provider's word.
 /// `candidates.task_id` numbers the accepted tasks from 0; it is NULL for a rejected item, which
 /// has `stage` and `rule` instead, and for an open task: an instruction that passed and whose output
 /// is bought apart. Such a row has `open`, 1 until the output came; the row of that output names it
@@ -58,9 +62,24 @@ CREATE TABLE attempts (
     http_status    INTEGER,
     message        TEXT,
     sent_at_ms     INTEGER NOT NULL,
-    ended_at_ms    INTEGER
+    ended_at_ms    INTEGER,
+    batch_id       INTEGER
 ) STRICT;
 CREATE INDEX attempts_open ON attempts(id) WHERE state = 'reserved';
+
+CREATE TABLE batches (
+    id           INTEGER PRIMARY KEY,
+    phase        TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    requests     INTEGER NOT NULL,
+    remote_id    TEXT,
+    remote_state TEXT,
+    completed    INTEGER NOT NULL DEFAULT 0,
+    failed       INTEGER NOT NULL DEFAULT 0,
+    message      TEXT,
+    begun_at_ms  INTEGER NOT NULL,
+    ended_at_ms  INTEGER
+) STRICT;
 
 CREATE TABLE responses (
     seq            INTEGER PRIMARY KEY,
@@ -118,6 +137,11 @@ pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<Option<i64
         return Ok(None);
     }
     connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map(Some)
+}
+
+/// Whether a database has no tables at all: a process that died made no more of it than a file.
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
 /// Marks a SQLite file as a run of instructmill: the bytes of `mill`.

@@ -346,3 +346,54 @@ async fn a_run_is_its_owners_alone() {
     assert_eq!(mode(&run.dir().database()), 0o600);
     crash(open).await;
 }
+
+#[tokio::test]
+async fn requests_of_a_batch_stay_under_way_until_it_has_ended() {
+    let run = Run::new();
+    let open = run.open();
+    let journal = &open.journal;
+    let attempts: Vec<_> = (0..3).map(|index| attempt(journal, index, 100)).collect();
+    let ids: Vec<u64> = attempts.iter().map(|attempt| attempt.id).collect();
+    let batch = NewBatch { number: 1, phase: Phase::Tasks, attempts, at_ms: 5 };
+    journal.begin_batch(batch).await.unwrap();
+    journal.begin(attempt(journal, 3, 7)).await.unwrap();
+    assert_eq!(open.reader.open_batches().unwrap()[0].state, BatchState::Begun);
+    journal.change_batch(1, BatchChange::Creating).await.unwrap();
+    crash(open).await;
+
+    let open = run.open();
+    let [batch] = &open.reader.open_batches().unwrap()[..] else { panic!("one batch") };
+    assert_eq!((batch.number, &batch.state, batch.requests), (1, &BatchState::Creating, 3));
+    assert_eq!(batch.open.iter().map(|attempt| attempt.id).collect::<Vec<_>>(), ids);
+    assert_eq!((batch.open[2].request_index, batch.open[2].examples.len()), (2, 2));
+    let summary = open.reader.summary().unwrap();
+    assert_eq!((summary.reserved, summary.unconfirmed), (Usd::from_pico(300), Usd::from_pico(7)));
+
+    let journal = &open.journal;
+    journal.change_batch(1, BatchChange::Created("b-1".to_owned())).await.unwrap();
+    let seen = BatchChange::Seen { label: "in_progress".to_owned(), completed: 1, failed: 1 };
+    journal.change_batch(1, seen).await.unwrap();
+    journal.answer(response(ids[0], 0, "{}")).await.unwrap();
+    let refused = AttemptEnd::Refused { status: Some(500), message: "no".to_owned() };
+    journal.end(ids[1], refused, 9).await.unwrap();
+    // The same request again, in another batch.
+    let again = vec![attempt(journal, 1, 50)];
+    let batch = NewBatch { number: 2, phase: Phase::Tasks, attempts: again, at_ms: 6 };
+    journal.begin_batch(batch).await.unwrap();
+    journal.close(StopReason::Interrupted, None).await.unwrap();
+    drop(open);
+
+    let open = run.open();
+    assert!(!open.recovered);
+    let batches = open.reader.open_batches().unwrap();
+    let open_ids = |at: usize| batches[at].open.iter().map(|it| it.id).collect::<Vec<_>>();
+    // What has a response is settled from its body, as any answer is.
+    assert_eq!((open_ids(0), batches[1].open[0].before), (vec![ids[0], ids[2]], 1));
+    assert_eq!(open.reader.late_answers().unwrap().len(), 1);
+    assert_eq!(open.reader.remote_batches().unwrap(), ["b-1"]);
+    assert_eq!(open.reader.next_batch_number().unwrap(), 3);
+    let totals = &open.reader.summary().unwrap().batches[0];
+    assert_eq!((&*totals.state, totals.is_open, totals.completed), ("in_progress", true, 1));
+    open.journal.change_batch(1, BatchChange::Ended("completed".to_owned())).await.unwrap();
+    assert_eq!(open.reader.open_batches().unwrap().len(), 1);
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 
 /// Files with what they were when the run was opened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Watched(Vec<(PathBuf, Identity)>);
 
 impl Watched {

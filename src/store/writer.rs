@@ -2,19 +2,24 @@
 //! only then answers. One commit carries as many commands as have come since the last, and those
 //! that a short wait brings.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, params};
 use tokio::sync::{mpsc, oneshot};
 
+use super::batches::{BatchChange, NewBatch, begin_batch, change_batch};
 use super::embeddings::{self, EmbeddingBatch};
+use super::memory::Disk;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
 use super::schema::to_sql;
 use super::verdicts::{Tally, add_up, judge};
 use super::watched::Watched;
 use super::{StoreError, unix_ms};
+use crate::failpoint::{Point, reached};
+use crate::histogram::Histogram;
 use crate::summary::StopReason;
 
 /// Commands in one commit, at most.
@@ -33,6 +38,8 @@ pub(super) type Ack<T> = oneshot::Sender<Result<T, StoreError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Begin(NewAttempt, Ack<()>),
+    BeginBatch(NewBatch, Ack<()>),
+    ChangeBatch(u64, BatchChange, Ack<()>),
     Answer(NewResponse, Ack<u64>),
     End(u64, AttemptEnd, i64),
     Embed(EmbeddingBatch, Ack<()>),
@@ -48,6 +55,18 @@ pub(super) struct Place {
     pub(super) ballast: PathBuf,
     /// Files without which a commit would be lost.
     pub(super) watched: Watched,
+    /// What becomes of the writes of a run in memory.
+    pub(super) disk: Option<Arc<dyn Disk>>,
+}
+
+impl Place {
+    fn give_up_ballast(&self) -> Result<(), StoreError> {
+        if let Some(disk) = &self.disk {
+            disk.give_up_ballast();
+            return Ok(());
+        }
+        std::fs::remove_file(&self.ballast).map_err(|error| StoreError::io(&self.ballast, &error))
+    }
 }
 
 pub(super) struct Writer {
@@ -59,6 +78,7 @@ pub(super) struct Writer {
     last_seq: u64,
     /// Set when the disk was full: what is under way is still written, nothing new may begin.
     refuse_new: Option<StoreError>,
+    commits: Arc<Histogram>,
 }
 
 impl Writer {
@@ -67,10 +87,11 @@ impl Writer {
         place: Place,
         session: i64,
         last_seq: u64,
+        commits: Arc<Histogram>,
     ) -> std::io::Result<Self> {
         let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
         let refuse_new = None;
-        Ok(Self { connection, compressor, place, session, last_seq, refuse_new })
+        Ok(Self { connection, compressor, place, session, last_seq, refuse_new, commits })
     }
 
     /// Works until the journal is closed, or an error closes it, which is left in `failure`.
@@ -87,45 +108,75 @@ impl Writer {
                 std::thread::sleep(GATHER);
                 drain(&mut queue, &mut group);
             }
-            let closing = group.iter().any(|command| matches!(command, Command::Close(..)));
-            if let Err(error) = self.commit(&mut group) {
-                tracing::error!(%error, "the journal cannot be written: nothing more is sent");
-                refuse(group.drain(..), &error);
-                drop(failure.set(error));
+            if self.write(&mut group, failure).is_break() {
                 // Dropping the queue fails everybody who still waits or asks later.
                 return;
             }
-            group.clear();
-            if closing {
+        }
+    }
+
+    /// As [`Self::run`], for a run in memory: without a thread, in tokio's time.
+    pub(super) async fn run_as_task(
+        mut self,
+        mut queue: mpsc::Receiver<Command>,
+        failure: Arc<OnceLock<StoreError>>,
+        disk: Arc<dyn Disk>,
+    ) {
+        let mut group = Vec::new();
+        while let Some(first) = queue.recv().await {
+            group.push(first);
+            tokio::time::sleep(disk.gather()).await;
+            drain(&mut queue, &mut group);
+            if self.write(&mut group, &failure).is_break() {
                 return;
             }
         }
+    }
+
+    /// Commits a group and answers it. Breaks when the journal is closed, or cannot be written.
+    fn write(
+        &mut self,
+        group: &mut Vec<Command>,
+        failure: &OnceLock<StoreError>,
+    ) -> ControlFlow<()> {
+        let closing = group.iter().any(|command| matches!(command, Command::Close(..)));
+        if let Err(error) = self.commit(group) {
+            tracing::error!(%error, "the journal cannot be written: nothing more is sent");
+            refuse(group.drain(..), &error);
+            drop(failure.set(error));
+            return ControlFlow::Break(());
+        }
+        group.clear();
+        if closing { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Applies a group in one transaction; a full disk gets one more chance with the ballast gone.
     fn commit(&mut self, group: &mut Vec<Command>) -> Result<(), StoreError> {
         if let Some(error) = &self.refuse_new {
             let error = error.clone();
-            let (new, rest) =
-                std::mem::take(group).into_iter().partition(|c| matches!(c, Command::Begin(..)));
+            let is_new = |c: &Command| matches!(c, Command::Begin(..) | Command::BeginBatch(..));
+            let (new, rest) = std::mem::take(group).into_iter().partition(is_new);
             *group = rest;
             refuse(Vec::into_iter(new), &error);
         }
         // SQLite would go on in a file that nobody can find again.
         self.place.watched.check()?;
-        match self.apply(group) {
+        let began = Instant::now();
+        let applied = self.apply(group);
+        self.commits.record(began.elapsed());
+        match applied {
             Err(error) if is_full(&error) && self.refuse_new.is_none() => {
                 tracing::warn!(
                     "the disk is full: giving up the ballast to store what is under way"
                 );
                 let full = StoreError::sqlite(&self.place.database, &error);
-                std::fs::remove_file(&self.place.ballast)
-                    .map_err(|error| StoreError::io(&self.place.ballast, &error))?;
+                self.place.give_up_ballast()?;
                 self.refuse_new = Some(full);
                 self.commit(group)
             }
             Err(error) => Err(StoreError::sqlite(&self.place.database, &error)),
             Ok(last_seq) => {
+                reached(Point::CommitAfter);
                 let mut seq = std::mem::replace(&mut self.last_seq, last_seq);
                 for command in group.drain(..) {
                     acknowledge(command, &mut seq);
@@ -143,7 +194,11 @@ impl Writer {
         let mut tally = Tally::new();
         for command in group {
             match command {
-                Command::Begin(attempt, _) => begin(&transaction, self.session, attempt)?,
+                Command::Begin(attempt, _) => begin(&transaction, self.session, attempt, None)?,
+                Command::BeginBatch(batch, _) => begin_batch(&transaction, self.session, batch)?,
+                Command::ChangeBatch(number, change, _) => {
+                    change_batch(&transaction, *number, change)?;
+                }
                 Command::Answer(response, _) => {
                     seq += 1;
                     let body = self
@@ -169,8 +224,16 @@ impl Writer {
         transaction
             .prepare_cached("UPDATE sessions SET seen_at_ms = ?2 WHERE id = ?1")?
             .execute(params![self.session, unix_ms()])?;
+        reached(Point::CommitBefore);
+        if let Some(disk) = &self.place.disk {
+            disk.commit()?;
+        }
         transaction.commit()?;
+        if let Some(disk) = &self.place.disk {
+            disk.committed();
+        }
         if closing {
+            reached(Point::CloseCommitted);
             // Only tidiness: the log is just as durable where it is.
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
             if let Err(error) = self.connection.query_row(checkpoint, [], |_row| Ok(())) {
@@ -205,6 +268,8 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
     for command in commands {
         match command {
             Command::Begin(_, ack)
+            | Command::BeginBatch(_, ack)
+            | Command::ChangeBatch(_, _, ack)
             | Command::Embed(_, ack)
             | Command::SetMeta(_, _, ack)
             | Command::Flush(ack)
@@ -218,6 +283,8 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
 fn acknowledge(command: Command, seq: &mut u64) {
     match command {
         Command::Begin(_, ack)
+        | Command::BeginBatch(_, ack)
+        | Command::ChangeBatch(_, _, ack)
         | Command::Embed(_, ack)
         | Command::SetMeta(_, _, ack)
         | Command::Flush(ack)
@@ -230,10 +297,11 @@ fn acknowledge(command: Command, seq: &mut u64) {
     }
 }
 
-fn begin(
+pub(super) fn begin(
     transaction: &Transaction<'_>,
     session: i64,
     attempt: &NewAttempt,
+    batch: Option<u64>,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO requests VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
@@ -248,7 +316,7 @@ fn begin(
     transaction
         .prepare_cached(
             "INSERT INTO attempts (id, request_index, session_id, state, reserved_pico, sent_at_ms,
-                endpoint) VALUES (?1, ?2, ?3, 'reserved', ?4, ?5, ?6)",
+                endpoint, batch_id) VALUES (?1, ?2, ?3, 'reserved', ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             to_sql(attempt.id),
@@ -257,6 +325,7 @@ fn begin(
             to_sql(attempt.reserved.pico()),
             attempt.at_ms,
             attempt.endpoint,
+            batch.map(to_sql),
         ])?;
     Ok(())
 }
@@ -345,7 +414,8 @@ fn close(
         .prepare_cached(
             "UPDATE attempts SET state = 'unconfirmed', ended_at_ms = ?1,
                 message = 'the run was stopped before the answer came'
-             WHERE state = 'reserved' AND id NOT IN (SELECT attempt_id FROM responses)",
+             WHERE state = 'reserved' AND batch_id IS NULL
+                AND id NOT IN (SELECT attempt_id FROM responses)",
         )?
         .execute([unix_ms()])?;
     Ok(())

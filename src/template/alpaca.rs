@@ -58,6 +58,20 @@ impl Template for Alpaca {
         }
     }
 
+    /// The rules of the list are its format too, so the text goes in front of them.
+    fn render_with(
+        &self,
+        system: &str,
+        examples: &[TaskText<'_>],
+        tasks_per_request: u32,
+    ) -> Rendered {
+        let mut rendered = self.render(examples, tasks_per_request);
+        if let Prompt::Text(prompt) = &mut rendered.prompt {
+            prompt.insert_str(0, &format!("{}\n\n", system.trim_end()));
+        }
+        rendered
+    }
+
     fn parse(&self, completion: &Completion, num_examples: usize) -> Vec<Item> {
         if completion.text.trim_matches(is_python_space).is_empty() {
             return vec![Item::defect("empty_response", &completion.text)];

@@ -34,8 +34,10 @@ the output.
 paragraphs.
 
 Every task must be doable by reading and writing text alone. Write in the language of the examples \
-you are shown. Do not number the tasks, and copy neither the wording nor the subject of an example.
+you are shown. Do not number the tasks, and copy neither the wording nor the subject of an example.";
 
+/// What the answer looks like; also behind the standing instructions that a person gives.
+const SHAPE: &str = "\
 Answer with one JSON object and nothing else, in this shape:
 {\"tasks\": [{\"instruction\": \"...\", \"input\": \"...\", \"output\": \"...\"}]}";
 
@@ -80,8 +82,17 @@ impl Template for Json {
     }
 
     fn render(&self, examples: &[TaskText<'_>], tasks_per_request: u32) -> Rendered {
+        self.render_with(INSTRUCTIONS, examples, tasks_per_request)
+    }
+
+    fn render_with(
+        &self,
+        system: &str,
+        examples: &[TaskText<'_>],
+        tasks_per_request: u32,
+    ) -> Rendered {
         let messages = vec![
-            Message { role: Role::System, content: INSTRUCTIONS.to_owned() },
+            Message { role: Role::System, content: format!("{system}\n\n{SHAPE}") },
             Message { role: Role::User, content: question(examples, tasks_per_request) },
         ];
         Rendered {
@@ -160,6 +171,13 @@ mod tests {
     fn the_system_message_never_changes() {
         let [first, other] = [Json.render(&EXAMPLES, 10), Json.render(&[], 3)];
         assert_eq!(contents(&first)[0], contents(&other)[0]);
+    }
+
+    #[test]
+    fn standing_instructions_can_be_replaced_and_the_shape_stays() {
+        let own = Json.render_with("Write riddles.", &EXAMPLES, 5);
+        assert_eq!(contents(&own)[0], format!("Write riddles.\n\n{SHAPE}"));
+        assert_eq!(contents(&own)[1], contents(&Json.render(&EXAMPLES, 5))[1]);
     }
 
     #[test]

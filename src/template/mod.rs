@@ -44,22 +44,14 @@ pub trait Template: Debug + Send + Sync {
     /// The same arguments always give the same bytes.
     fn render(&self, examples: &[TaskText<'_>], tasks_per_request: u32) -> Rendered;
 
-    /// As [`Self::render`], with `system` in place of the standing instructions. What the answer
-    /// must look like is said all the same.
+    /// As [`Self::render`], with `system` in place of the standing instructions, or in front of them
+    /// where they are one with the format. What the answer must look like is said all the same.
     fn render_with(
         &self,
         system: &str,
         examples: &[TaskText<'_>],
         tasks_per_request: u32,
-    ) -> Rendered {
-        let mut rendered = self.render(examples, tasks_per_request);
-        if let Prompt::Messages(messages) = &mut rendered.prompt
-            && let Some(first) = messages.first_mut()
-        {
-            system.clone_into(&mut first.content);
-        }
-        rendered
-    }
+    ) -> Rendered;
 
     /// The template that asks for the same tasks without their outputs, which are bought apart;
     /// `None` where the format cannot do that.

@@ -1,12 +1,10 @@
-//! Who may ask: pages of this server, opened under its own name. Another site in the same browser can
-//! send requests here, and a name server can make its name mean this machine.
+//! Who may ask: pages of this server, opened under its own name.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use rustls::crypto::ring::default_provider;
 use sha2::{Digest, Sha256};
 
-/// The port of plain HTTP, which browsers leave out.
-const HTTP: u16 = 80;
+use crate::host::is_loopback_host;
 
 /// What a request must show.
 #[derive(Debug, Clone)]
@@ -20,7 +18,9 @@ pub(super) struct Guard {
 impl Guard {
     /// Why a request is refused, if it is.
     pub(super) fn objection(&self, headers: &HeaderMap) -> Option<&'static str> {
-        let Some(host) = only(headers, &header::HOST).filter(|host| self.is_own(host)) else {
+        let Some(host) =
+            only(headers, &header::HOST).filter(|host| is_loopback_host(host, self.port))
+        else {
             return Some("the Host header does not name this viewer");
         };
         let origin = format!("http://{}", host.to_ascii_lowercase());
@@ -29,15 +29,6 @@ impl Guard {
             None if !headers.contains_key(header::ORIGIN) => None,
             _ => Some("the request comes from another site"),
         }
-    }
-
-    fn is_own(&self, host: &str) -> bool {
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) => (name, port.parse().ok()),
-            None => (host, Some(HTTP)),
-        };
-        let is_loopback = name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost");
-        is_loopback && port == Some(self.port)
     }
 
     /// Whether a token is ours. The time it takes says nothing about ours.

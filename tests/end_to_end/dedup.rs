@@ -279,7 +279,7 @@ fn flags_and_paths_that_make_no_sense() {
     refused(&["-o", "other.jsonl", "--against", "other.jsonl"], 2, "same file");
     refused(&["-o", "out.csv"], 2, "end in .jsonl");
     refused(&["-o", "."], 1, "is a directory");
-    refused(&["-o", "missing/out.jsonl"], 1, "create it first");
+    refused(&["-o", "missing/out.jsonl"], 1, "mkdir -p");
     refused(&["-o", "data.jsonl/out.jsonl"], 1, "not a directory");
     refused(&["--against", "missing.jsonl"], 2, "cannot read missing.jsonl");
     place.run(&["dedup", "missing.jsonl"]).assert_code(2).assert_says("cannot read missing.jsonl");

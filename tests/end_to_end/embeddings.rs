@@ -150,6 +150,19 @@ fn wrong_settings_are_refused_before_anything_is_bought() {
     assert_eq!(server.bill().requests, 0);
 }
 
+/// Responses wait for their embeddings: the first of them tell nothing of what to expect until then.
+#[test]
+fn responses_that_wait_for_their_embeddings_count_towards_the_target() {
+    let slow = SimulatorSettings { latency_ms: 30, ..with_embeddings() };
+    for (phases, most) in [("tasks", 20), ("instructions+responses", 130)] {
+        let (place, server) = (Place::new(), Server::start(slow.clone()));
+        let wanted = ["--phases", phases, "--target", "100", "--budget", "5"];
+        place.generate(&server, &args(&wanted)).assert_code(0);
+        let completions = billed(&server)["/v1/chat/completions"];
+        assert!(completions <= most, "{completions} requests with {phases}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn killed_ten_times_no_embedding_is_bought_twice() {

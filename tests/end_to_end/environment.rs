@@ -1,11 +1,12 @@
 //! The system around the program: limits, signals, permissions, and files that go away.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use instructmill::pool::BUNDLED_SEED_TASKS;
 use instructmill::simulator::SimulatorSettings;
 
 use super::support::{Ended, Place, Server, assert_books_balance, settings};
@@ -228,4 +229,20 @@ fn a_second_process_is_kept_out_and_the_first_goes_on() {
     child.stderr.take().unwrap().read_to_string(&mut talk).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{talk}");
     assert_books_balance(&place.status(), &server.bill());
+}
+
+#[test]
+fn a_named_pipe_without_a_writer_is_said_to_be_waited_for() {
+    let place = Place::new();
+    let made = Command::new("mkfifo").arg(place.path("seeds.jsonl")).status().unwrap();
+    assert!(made.success());
+    let mut command = place.command(&["generate", "--run", "run", "--yes", "--target", "5"]);
+    command.args(["--seeds", "seeds.jsonl"]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut talk = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let waiting = talk.next().unwrap();
+    assert!(waiting.contains("named pipe seeds.jsonl (--seeds)"), "{waiting}");
+    fs::write(place.path("seeds.jsonl"), BUNDLED_SEED_TASKS).unwrap();
+    let rest: Vec<String> = talk.collect();
+    assert!(child.wait().unwrap().success(), "{}", rest.join("\n"));
 }

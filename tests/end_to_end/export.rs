@@ -137,6 +137,8 @@ fn mistakes_are_usage_and_leave_nothing_behind() {
         (&["--format", "xml"][..], "possible values"),
         (&["--columns", "id,who"], "`who` is no column of alpaca"),
         (&["--where", "who = 1"], "`who` is no field"),
+        (&["--where", "nearest_score < 0.5"], "the run did not record it"),
+        (&["-o", "missing/tasks.json"], "make it with `mkdir -p`"),
         (&["--split", "a=0.5,b=0.4", "-o", "x"], "the shares add up to 0.9"),
         (&["--split", "a=0.5,b=0.5"], "name them with --output"),
         (&["--split", "a=1", "-o", "x", "--split-threshold", "7"], "--split-threshold"),
@@ -169,6 +171,7 @@ fn a_directory_for_the_hub_is_whole_and_replaces_only_its_own() {
         "- split: test\n    path: data/test.jsonl",
         "| accepted | 50 |",
         "rouge-l above 0.7, comparing instruction",
+        "| selected by | `--split train=0.9,test=0.1`, `--split-threshold 0.6` |",
         "SHA-256",
     ] {
         assert!(card.contains(text), "no `{text}` in\n{card}");

@@ -33,6 +33,31 @@ fn without_a_key_the_run_is_simulated_and_says_so_everywhere() {
 }
 
 #[test]
+fn a_run_against_a_simulator_elsewhere_says_so_everywhere() {
+    let (place, server) = (Place::new(), Server::start(settings()));
+    let args = ["--target", "20", "--budget", "1", "--output", "tasks.json"];
+    place.generate(&server, &args).assert_code(0).assert_says("SIMULATED");
+    let summary = std::fs::read(place.path("run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!((&summary["simulated"], &summary["provider"]), (&json!(true), &json!("openai")));
+    // A session that asks nothing does not forget it.
+    place.generate(&server, &args).assert_code(0);
+    assert_eq!(place.status()["simulated"], true);
+    for command in [
+        &["export", "--output", "tasks.jsonl"][..],
+        &["export", "--format", "hf", "--output", "card"],
+        &["replay", "--output", "replayed.json"],
+    ] {
+        let ended = place.run(&[command, &["--run", "run"]].concat());
+        ended.assert_code(0).assert_says("SIMULATED");
+    }
+    place.run(&["report", "--run", "run", "--output", "report.html"]).assert_code(0);
+    for (file, words) in [("card/README.md", "SIMULATED"), ("report.html", "<title>SIMULATED")] {
+        assert!(std::fs::read_to_string(place.path(file)).unwrap().contains(words), "{file}");
+    }
+}
+
+#[test]
 fn a_simulated_run_that_goes_on_gets_new_answers() {
     let place = Place::new();
     let run = |target: &str| {

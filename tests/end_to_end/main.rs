@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(unreachable_pub, reason = "nothing outside this test binary can reach it anyway")]
 
+mod batches;
 mod caching;
 mod crash;
 mod dedup;
@@ -11,6 +12,7 @@ mod endpoints;
 mod environment;
 mod estimate;
 mod export;
+mod failpoints;
 mod faults;
 mod generate;
 #[cfg(unix)]
@@ -28,8 +30,11 @@ mod pilot;
 mod providers;
 #[cfg(unix)]
 mod raw_server;
+mod replay;
 mod report;
+mod scheduler;
 mod secrets;
 mod support;
 mod tls;
 mod view;
+mod watch;

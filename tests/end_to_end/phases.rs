@@ -248,5 +248,22 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
     refused(&unknown).assert_code(2).assert_says("unknown key `temprature`");
     let unpriced = ["--responses-model", "nobody-knows-it", "--budget", "1"];
     refused(&unpriced).assert_code(2).assert_says("in [responses]: the price of");
+    place.write("mill.toml", "[instructions]\nsystem = \"Bicycles.\"\n");
+    let one = ["--phases", "tasks", "--config", "mill.toml", "--budget", "1"];
+    place.generate(&server, &one).assert_code(2).assert_says("instructions.system would have no");
     assert_eq!(server.bill().requests, 0);
+}
+
+#[test]
+fn a_run_of_whole_tasks_takes_no_settings_of_phases_and_keeps_its_standing_instructions() {
+    let (place, server) = (Place::new(), Server::start(settings()));
+    let bicycles = ["--system", "Ask about bicycles.", "--target", "5", "--budget", "1"];
+    place.generate(&server, &bicycles).assert_code(0);
+    let more = |args: &[&str]| place.generate(&server, &[&["--target", "9"], args].concat());
+    let strong = more(&["--responses-model", "strong"]);
+    strong.assert_code(2).assert_says("responses.model would have no effect");
+    let other = more(&["--system", "Ask about boats."]);
+    other.assert_code(2).assert_says("system was \"Ask about bicycles.\" and is now");
+    more(&[]).assert_code(0);
+    place.assert_replays();
 }

@@ -33,7 +33,8 @@ fn the_key_is_in_no_file_and_no_output() {
         .map(|(name, _)| format!("{name}:0.03"))
         .collect();
     let faults = list.join(",").parse().unwrap();
-    for api_key in [KEY, "another-key-than-the-one-sent"] {
+    let keys = [(KEY, "text"), (KEY, "json"), ("another-key-than-the-one-sent", "json")];
+    for (api_key, format) in keys {
         let server = Server::start(SimulatorSettings {
             faults: Clone::clone(&faults),
             api_key: Some(api_key.to_owned()),
@@ -41,7 +42,8 @@ fn the_key_is_in_no_file_and_no_output() {
         });
         let place = Place::new();
         let args = ["-vvv", "--target", "80", "--budget", "5", "--output", "tasks.json"];
-        let mut command = place.generate_command(&server, &args);
+        let logs = ["--log-format", format, "--summary", "end.json"];
+        let mut command = place.generate_command(&server, &[&args[..], &logs].concat());
         let ended = Ended(command.env("OPENAI_API_KEY", KEY).output().unwrap());
         assert_eq!(ended.0.status.code(), Some(i32::from(api_key != KEY)));
         let status = place.run(&["status", "--run", "run", "--samples", "9", "-vvv"]);

@@ -12,12 +12,13 @@ use super::files::to_files;
 use super::selection::{Tasks, alike};
 use super::{layout, say_remarks, settings};
 use crate::cli::failure::{CliError, say};
-use crate::config::{BENCHMARKS_KEY, Environment, RunConfig, SEEDS_KEY, SIMULATED, Settings};
+use crate::config::{BENCHMARKS_KEY, Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::export::{
     AtomicDirectory, AtomicFile, Card, DataFile, DirectoryError, Exporter, Layout, MANIFEST,
     Portrait, ProvenanceForm,
 };
 use crate::novelty::Combination;
+use crate::pipeline;
 use crate::report::count;
 use crate::store::{RunDir, RunReader};
 use crate::summary::Summary;
@@ -32,12 +33,13 @@ const CARD: &str = "README.md";
 
 /// What of a run's settings goes into the manifest: what decided the tasks, and nothing that names
 /// a place on the machine where it ran.
-const TOLD: [&str; 17] = [
+const TOLD: [&str; 18] = [
     "provider",
     "model",
     "price_in",
     "price_out",
     "template",
+    "system",
     "num_examples",
     "tasks_per_request",
     "temperature",
@@ -59,7 +61,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), CliError> {
     let dir = RunDir::new(&args.run);
     let reader = dir.read()?;
     reader.hold_still()?;
-    let settings = settings(&dir)?;
+    let settings = settings(&dir, &reader)?;
     let directory = AtomicDirectory::create(target)?;
     let mut tasks = Tasks::new(&reader, &settings, args)?;
     let (files, portrait) = write_data(args, &directory, (exporter, &layout), &mut tasks)?;
@@ -68,7 +70,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), CliError> {
         title: &title(args, target),
         license: args.license.as_deref(),
         languages: &args.languages,
-        simulated: settings.provider.as_deref() == Some(SIMULATED),
+        simulated: pipeline::is_simulated(&reader)?,
         model: settings.output_model().unwrap_or("an unknown model"),
         origin: &origin(&reader, &settings, &summary)?,
         selection: &selection(args, &settings)?,
@@ -275,9 +277,10 @@ fn selection(args: &ExportArgs, settings: &Settings) -> Result<Vec<String>, CliE
     if let Some(seed) = args.shuffle_seed {
         flags.push(format!("--shuffle-seed {seed}"));
     }
-    if args.split.is_some() {
+    if let Some(shares) = &args.split {
         let alike = alike(settings, args.split_threshold)?;
-        flags.push(format!("--split, with {alike} in one split"));
+        flags.push(format!("--split {shares}"));
+        flags.push(format!("--split-threshold {}", alike.first().threshold));
     }
     Ok(flags)
 }

@@ -14,14 +14,14 @@ use self::files::{Rows, Written, path_of_split, to_files, to_stdout};
 use self::selection::Tasks;
 use super::failure::{CliError, say};
 use super::output::check_output;
-use crate::config::{SIMULATED, Settings};
+use crate::config::Settings;
 use crate::export::{
     ExportOptions, Exporter, Layout, LayoutError, ProvenanceForm, RowWriter, TrainingFile, by_name,
     trainer_snippets,
 };
 use crate::pipeline;
 use crate::report::count;
-use crate::store::RunDir;
+use crate::store::{RunDir, RunReader};
 
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, CliError> {
     if args.format == hub::HF {
@@ -34,7 +34,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, CliError> {
     let dir = RunDir::new(&args.run);
     let reader = dir.read()?;
     reader.hold_still()?;
-    let settings = settings(&dir)?;
+    let settings = settings(&dir, &reader)?;
     let mut tasks = Tasks::new(&reader, &settings, args)?;
     match args.output.as_deref().filter(|path| *path != Path::new("-")) {
         None => {
@@ -65,7 +65,7 @@ pub(super) fn check_format(format: &str) -> Result<(), CliError> {
 pub(super) fn write_export(dir: &RunDir, format: &str, output: &Path) -> Result<u64, CliError> {
     let (exporter, layout) = layout(format, &ExportOptions::default())?;
     let reader = dir.read()?;
-    let mut tasks = Tasks::all(&reader, &settings(dir)?)?;
+    let mut tasks = Tasks::all(&reader, &settings(dir, &reader)?)?;
     let written = to_files(exporter, &layout, &[output.to_owned()], |rows| fill(&mut tasks, rows))?;
     say_remarks(&written);
     Ok(written.result.iter().sum())
@@ -90,12 +90,17 @@ pub(super) fn to_output<T>(
     Ok(written.result)
 }
 
-fn settings(dir: &RunDir) -> Result<Settings, CliError> {
-    let settings = pipeline::stored_settings(dir)?.unwrap_or_default();
-    if settings.provider.as_deref() == Some(SIMULATED) {
+fn settings(dir: &RunDir, reader: &RunReader) -> Result<Settings, CliError> {
+    say_simulated(reader)?;
+    Ok(pipeline::stored_settings(dir)?.unwrap_or_default())
+}
+
+/// Says of made-up tasks that they are.
+pub(super) fn say_simulated(reader: &RunReader) -> Result<(), CliError> {
+    if pipeline::is_simulated(reader)? {
         say("SIMULATED: these tasks are made up. Do not train on them.");
     }
-    Ok(settings)
+    Ok(())
 }
 
 /// The format of that name, and what it writes with these options.

@@ -13,6 +13,8 @@ use crate::task::{AcceptedTask, Compared, Provenance};
 
 /// How far below the run's threshold tasks are alike enough to stay in one split.
 const MARGIN: f64 = 0.1;
+/// The field that only runs with `record_nearest` have.
+const NEAREST_SCORE: &str = "nearest_score";
 /// The similarity of Stanford Alpaca.
 const ORIGINAL: &str = "rouge-l";
 /// What an Alpaca prompt or a conversation adds to its texts at most, in tokens.
@@ -85,6 +87,7 @@ impl<'r> Tasks<'r> {
         settings: &Settings,
         args: &ExportArgs,
     ) -> Result<Self, CliError> {
+        refuse_unrecorded(settings, args)?;
         let selection = Selection::new(reader, args)?;
         let seed = args.shuffle_seed.unwrap_or_default();
         let division = match &args.split {
@@ -126,6 +129,21 @@ impl<'r> Tasks<'r> {
             Some(keys) => reader.for_each_of(model, keys, each),
             None => reader.for_each_accepted(model, each),
         }
+    }
+}
+
+/// Most runs record the nearest task of duplicates alone, and then no accepted task has a score.
+fn refuse_unrecorded(settings: &Settings, args: &ExportArgs) -> Result<(), CliError> {
+    let asks = |condition: &&Condition| condition.field() == NEAREST_SCORE;
+    match args.conditions.iter().find(asks) {
+        Some(condition) if settings.record_nearest != Some(true) => {
+            let message = format!(
+                "--where {condition}: no task has a {NEAREST_SCORE}, since the run did not record it"
+            );
+            Err(CliError::usage(message)
+                .with_hint("begin a run with --record-nearest true to have it of every task"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -57,6 +57,40 @@ async fn the_rates_are_of_the_last_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_process_before_sent_counts_until_its_minute_is_over() {
+    for limits in [rpm(120), tpm(120)] {
+        sleep(secs(100)).await;
+        let limiter = Limiter::new(limits);
+        let past = |age, count| std::iter::repeat_n((secs(age), 1), count);
+        limiter.remember(past(90, 40).chain(past(50, 20)).chain(past(20, 100)));
+        assert_eq!(limiter.rates(), Rates { requests: 120, tokens: 120 });
+        // There is room again when the minute of the older ones is over.
+        let (waited, _permit) = timed(&limiter, 1).await;
+        assert!(about(waited, Duration::from_millis(10_500)), "{waited:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_at_the_gate_are_counted() {
+    let limiter = Limiter::new(rpm(1));
+    use_up(&limiter, 1, 1).await;
+    assert_eq!(limiter.waiting(), 0);
+    let waiting: Vec<_> = (0..3).map(|_| limiter.acquire(1)).collect();
+    assert!(timeout(secs(1), join_all(waiting)).await.is_err());
+    assert_eq!(limiter.waiting(), 0, "they went away");
+    let crowd = [limiter.acquire(1), limiter.acquire(1)].map(Box::pin);
+    let joined = join_all(crowd);
+    let count = async {
+        sleep(secs(1)).await;
+        limiter.waiting()
+    };
+    tokio::select! {
+        _ = joined => panic!("both passed"),
+        count = count => assert_eq!(count, 2),
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_minute_is_smooth_and_full() {
     for limit in [1, 30, 60, 600, 3_500] {
         let limiter = Limiter::new(rpm(limit));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::two_phases::TwoPhases;
-use super::{Collector, Stop};
+use super::{Collector, Embedder, Stop};
 use crate::chat::CompletionRequest;
 use crate::config::RequestConfig;
 use crate::event::Phase;
@@ -19,6 +19,8 @@ use crate::summary::StopReason;
 use crate::task::TaskRef;
 use crate::usd::Usd;
 
+/// Of a thousand tasks asked for, so many are expected to be accepted before any response has told.
+const FIRST_YIELD_PER_THOUSAND: u64 = 750;
 /// Fewer output tokens would hold no task.
 const LEAST_OUTPUT: u32 = 100;
 
@@ -26,6 +28,9 @@ impl Collector {
     pub(super) fn start_requests(&mut self) {
         let mut needed = self.start_embeddings();
         let is_short = needed.is_some();
+        if self.stop.is_some() {
+            self.drop_unsent();
+        }
         while !is_short && self.stop.is_none() && self.completion_requests < self.max_requests {
             match self.next_job() {
                 Some(Ok(job)) => self.start(job),
@@ -37,12 +42,16 @@ impl Collector {
                 None => break,
             }
         }
+        self.send_batches(is_short);
         if self.in_flight > 0 || self.stop.is_some() {
             return;
         }
         let smaller = || if is_short { None } else { self.last_job() };
         match needed.map(|needed| smaller().ok_or(needed)) {
-            Some(Ok(job)) => self.start(job),
+            Some(Ok(job)) => {
+                self.start(job);
+                self.send_batches(is_short);
+            }
             Some(Err(needed)) => self.stop_for_budget(needed),
             None if self.completion_requests >= self.max_requests => {
                 self.stop_with(Stop::by_design(StopReason::MaxRequests));
@@ -95,12 +104,31 @@ impl Collector {
         self.lane.has_room() && (self.in_flight == 0 || self.expected() < self.target)
     }
 
-    /// Accepted tasks once everything under way has come, if it goes on as it went.
+    /// Accepted tasks once everything under way has come, if it goes on as it went. Responses that
+    /// wait for their embeddings count like those under way; as long as none is judged, all tasks that
+    /// are asked for count.
     fn expected(&self) -> u64 {
-        let yield_per_thousand =
-            (self.accepted() * 1_000).checked_div(self.responses_judged).unwrap_or(0);
-        let coming = u64::try_from(self.in_flight + self.waiting.len()).unwrap_or(u64::MAX);
+        let seen = (self.accepted() * 1_000).checked_div(self.responses_judged);
+        let asked = || u64::from(self.request.tasks_per_request) * 1_000;
+        let yield_per_thousand = match self.lane.batches {
+            None => seen.unwrap_or_else(asked),
+            // A wave takes long: the first is guessed at, and each a little larger than needed.
+            Some(_) => seen.map_or_else(|| self.first_yield(), |seen| seen * 9 / 10),
+        };
+        let coming = self.completions_in_flight() + self.waiting.len();
+        let coming = u64::try_from(coming).unwrap_or(u64::MAX);
         self.accepted().saturating_add(coming.saturating_mul(yield_per_thousand) / 1_000)
+    }
+
+    /// Requests under way, without the one for embeddings: it brings no tasks.
+    fn completions_in_flight(&self) -> usize {
+        let asks = self.embedder.as_ref().is_some_and(Embedder::is_asking);
+        self.in_flight.saturating_sub(usize::from(asks))
+    }
+
+    /// Accepted tasks from a thousand requests in batches, before any response has told.
+    fn first_yield(&self) -> u64 {
+        u64::from(self.request.tasks_per_request) * FIRST_YIELD_PER_THOUSAND
     }
 
     fn stop_for_budget(&mut self, needed: Usd) {
@@ -154,7 +182,7 @@ impl Collector {
         Ok(self.job(&lane, purpose, Vec::new(), request, sealed, reservation))
     }
 
-    fn job(
+    pub(super) fn job(
         &self,
         lane: &Arc<Lane>,
         purpose: Purpose,
@@ -179,15 +207,15 @@ impl Collector {
 }
 
 /// A request as it will leave, with its bounds.
-struct Sealed {
+pub(super) struct Sealed {
     body: Bytes,
     quirks: Quirks,
     prompt_bound: u64,
-    worst_case: Usd,
+    pub(super) worst_case: Usd,
 }
 
 impl Sealed {
-    fn new(lane: &Lane, request: &CompletionRequest) -> Self {
+    pub(super) fn new(lane: &Lane, request: &CompletionRequest) -> Self {
         let quirks = lane.quirks();
         let body = Bytes::from(lane.provider.encode(request, &quirks));
         let prompt_bound = prompt_token_bound(body.len());

@@ -67,6 +67,11 @@ impl Embedder {
         })
     }
 
+    /// The API that is asked.
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
     /// What the embeddings of a response of so many output tokens cost at most.
     fn worst_case_of_response(&self, max_output_tokens: u32) -> Usd {
         let bytes = u64::from(max_output_tokens) * BYTES_PER_TOKEN;
@@ -93,6 +98,11 @@ impl Embedder {
             }
         }
         Ok(awaited)
+    }
+
+    /// Whether a request is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.asked.is_empty()
     }
 
     /// The next texts to be asked for, as many as go into one request; they stay in the queue.
@@ -172,7 +182,7 @@ impl Collector {
     /// that it would have needed.
     pub(super) fn start_embeddings(&mut self) -> Option<Usd> {
         let embedder = self.embedder.as_mut()?;
-        if self.stop.is_some() || embedder.queue.is_empty() || !embedder.asked.is_empty() {
+        if self.stop.is_some() || embedder.queue.is_empty() || embedder.is_asking() {
             return None;
         }
         let texts = embedder.batch();

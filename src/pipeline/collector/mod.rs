@@ -1,6 +1,7 @@
 //! The collector: the one owner of the pool, the novelty index and the journal's order. It starts
 //! requests, judges their responses in the order of the journal, and decides when to stop.
 
+mod batches;
 mod demand;
 mod embedder;
 mod publish;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 pub(super) use self::embedder::Embedder;
 use self::two_phases::TwoPhases;
 use super::backlog::Owed;
+use super::batch::{Closing, Desk};
 use super::failure::RunError;
 use super::judge::{Judge, Reading};
 use super::lane::Lane;
@@ -25,6 +27,7 @@ use super::memory::Memory;
 use super::progress::Snapshot;
 use super::shared::Shared;
 use super::shutdown::Shutdown;
+use super::watchdog::Watchdog;
 use super::worker::{Arrived, Errand, Job, Purpose, Report, run_job};
 use crate::config::{RequestConfig, RunConfig};
 use crate::event::Phase;
@@ -99,6 +102,8 @@ struct Streaks {
 pub(super) struct Collector {
     shared: Arc<Shared>,
     lane: Arc<Lane>,
+    /// All APIs that are asked, with what for where there are several.
+    lanes: Vec<(Option<Phase>, Arc<Lane>)>,
     request: RequestConfig,
     target: u64,
     max_requests: u64,
@@ -111,6 +116,8 @@ pub(super) struct Collector {
     two_phases: Option<TwoPhases>,
     /// When tasks are compared by embeddings.
     embedder: Option<Embedder>,
+    /// Requests that go in batches.
+    batches: Desk,
     /// The last response that an earlier session bought and did not judge; 0 without any.
     stored_up_to: u64,
     concurrency: usize,
@@ -132,6 +139,7 @@ pub(super) struct Collector {
     accepted_at_start: u64,
     responses_judged: u64,
     started_at: Instant,
+    watchdog: Watchdog,
 }
 
 /// Where an earlier session left off.
@@ -141,6 +149,7 @@ pub(super) struct Resumed {
     pub(super) next_request: u64,
     pub(super) completion_requests: u64,
     pub(super) summary: Summary,
+    pub(super) desk: Desk,
 }
 
 impl Collector {
@@ -153,13 +162,16 @@ impl Collector {
         progress: watch::Sender<Snapshot>,
     ) -> Self {
         let asked = config.request.tasks_per_request;
+        let listed = publish::listed(&lanes);
         let Lanes { first: lane, outputs, embedder, memory } = lanes;
         let two_phases = config.responses.as_ref().map(|r| TwoPhases::new(r, asked, outputs));
         Self {
             shared,
             lane,
+            lanes: listed,
             two_phases,
             embedder,
+            batches: resumed.desk,
             stored_up_to: 0,
             concurrency: config.pace.concurrency,
             request: config.request.clone(),
@@ -184,6 +196,7 @@ impl Collector {
             responses_judged: resumed.judged.response_seq,
             summary: resumed.summary,
             started_at: Instant::now(),
+            watchdog: Watchdog::new(),
         }
     }
 
@@ -202,20 +215,24 @@ impl Collector {
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<Shutdown>) -> Stop {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        self.owe_open_tasks();
+        // What earlier sessions bought may have taken long to judge.
+        self.watchdog.arrived();
         if self.accepted() >= self.target {
             self.stop_with(Stop::by_design(StopReason::Target));
         }
         self.lay_foundation().await;
         loop {
+            self.owe_open_tasks();
             self.start_requests();
             if self.in_flight == 0 && self.stop.is_some() {
                 break;
             }
+            // In this order, so that the same world brings about the same run.
             tokio::select! {
-                Some(ended) = self.reports.1.recv() => self.handle(ended).await,
+                biased;
                 level = next_level(&mut shutdown) => {
                     if level != Shutdown::No {
+                        self.batches.close(Closing::Leave);
                         self.stop_with(Stop::by_design(StopReason::Interrupted));
                     }
                     if level == Shutdown::Abort {
@@ -224,9 +241,12 @@ impl Collector {
                     }
                 }
                 _ = tick.tick() => {
+                    self.clear_away();
                     self.remember(REMEMBER);
                     self.publish();
                 }
+                Some(note) = self.batches.notes.1.recv() => self.noted(note).await,
+                Some(ended) = self.reports.1.recv() => self.handle(ended).await,
             }
         }
         while self.workers.join_next().await.is_some() {}
@@ -240,6 +260,10 @@ impl Collector {
     }
 
     fn stop_with(&mut self, stop: Stop) {
+        self.batches.close(match stop.reason {
+            StopReason::Interrupted | StopReason::Failed => Closing::Leave,
+            _ => Closing::Cancel,
+        });
         match &self.stop {
             // The first reason stands, unless a failure comes after it.
             Some(first) if first.error.is_some() || stop.error.is_none() => {}
@@ -251,6 +275,9 @@ impl Collector {
     fn start(&mut self, job: Job) {
         self.completion_requests += 1;
         self.is_coming(&job.purpose);
+        if let Some(batches) = job.lane.batches {
+            return self.gather(job, batches);
+        }
         self.spawn(Arc::clone(&job.lane), job.purpose.clone(), job);
     }
 
@@ -269,7 +296,10 @@ impl Collector {
     async fn handle(&mut self, Ended { lane, purpose, report }: Ended) {
         self.in_flight -= 1;
         lane.leave();
-        while self.workers.try_join_next().is_some() {}
+        self.clear_away();
+        if matches!(report, Report::Arrived(_) | Report::Embedded(_)) {
+            self.watchdog.arrived();
+        }
         if purpose.phase == Phase::Embeddings {
             return self.embedded(report).await;
         }
@@ -284,6 +314,18 @@ impl Collector {
         self.is_over(purpose.phase, purpose.tasks.len());
         let earmark = purpose.earmark.saturating_add(purpose.embeddings);
         self.shared.ledger.release_earmark(earmark);
+    }
+
+    /// Takes leave of workers that are done. One that panicked has sent no report: the collector would
+    /// wait for it for ever.
+    fn clear_away(&mut self) {
+        while let Some(done) = self.workers.try_join_next() {
+            if let Err(error) = done
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
     }
 
     fn gave_up(&mut self, lane: &Lane, error: RunError) {

@@ -53,6 +53,7 @@ pub(super) struct TwoPhases {
 impl TwoPhases {
     pub(super) fn new(config: &ResponsesConfig, asked: u32, lane: Arc<Lane>) -> Self {
         let requests = OutputRequests::new(config);
+        let places = lane.batches.map_or(config.pace.concurrency, |it| it.pace.requests);
         Self {
             worst_cases: requests.worst_cases(&lane),
             lane,
@@ -64,7 +65,7 @@ impl TwoPhases {
             kept: Rate::default(),
             exhausted: false,
             asked: u64::from(asked),
-            places: config.pace.concurrency,
+            places,
         }
     }
 

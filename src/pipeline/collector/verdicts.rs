@@ -2,6 +2,7 @@
 
 use super::{Collector, Owed, Stop, Waiting};
 use crate::event::{Fate, Phase, Verdict};
+use crate::failpoint::{Point, reached};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::judge::{Judged, Reading};
 use crate::pipeline::worker::Purpose;
@@ -22,6 +23,7 @@ impl Collector {
             }
             let Some(Waiting { reading, earmark, .. }) = self.waiting.remove(&seq) else { return };
             let (phase, tasks) = (reading.phase, reading.tasks.len());
+            reached(Point::JudgeBefore);
             let batch = match self.judge_response(reading) {
                 Ok(batch) => batch,
                 Err(error) => return self.stop_with(Stop::failed(error)),
@@ -29,10 +31,12 @@ impl Collector {
             self.is_over(phase, tasks);
             self.note_verdicts(phase, &batch);
             self.owe(earmark, &batch);
+            reached(Point::JudgeAfter);
             if let Err(error) = self.shared.journal.judge(batch).await {
                 self.stop_with(Stop::failed(error.into()));
                 return;
             }
+            reached(Point::JudgeTold);
         }
         self.stop_with(Stop::by_design(StopReason::Target));
     }
@@ -112,13 +116,20 @@ impl Collector {
         two.backlog.add(&self.shared.ledger, earmark, owed.collect());
     }
 
-    /// Takes up the outputs that earlier sessions left to buy, once all that they bought is judged.
+    /// Takes up the outputs that earlier sessions left to buy, once all that they bought is judged:
+    /// before, the output of an open task may be among what still waits for its turn.
     pub(super) fn owe_open_tasks(&mut self) {
+        if self.begun || self.judged.response_seq < self.stored_up_to {
+            return;
+        }
         self.begun = true;
         let Some(two) = &mut self.two_phases else { return };
+        let asked = &self.batches.asked;
         let owed = self
             .judge
             .open_tasks()
+            // Batches of earlier sessions have asked for some.
+            .filter(|(task, _)| !asked.contains(task))
             .map(|(task, open)| Owed { task, worst_case: two.worst_cases.of_task(open) });
         two.backlog.add(&self.shared.ledger, Usd::ZERO, owed.collect());
     }

@@ -8,12 +8,14 @@ use super::answered::settlement_of;
 use super::refused::reserve_again;
 use super::{Answer, Errand, Next, Report};
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
 use crate::ledger::{Reservation, prompt_token_bound};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::retry::AFTER_UNREADABLE;
 use crate::pipeline::shared::Shared;
 use crate::pipeline::site::{Pass, Site};
+use crate::pipeline::waits::Wait;
 use crate::provider::{ApiError, Embeddings, EmbeddingsError};
 use crate::store::{AttemptEnd, EmbeddingBatch, EmbeddingKey, NewAttempt, unix_ms};
 use crate::usd::Usd;
@@ -100,11 +102,18 @@ impl Errand for EmbeddingJob {
             embeddings: keys.zip(embeddings).collect(),
             at_ms: unix_ms(),
         };
-        if let Err(error) = shared.journal.embed(batch).await {
+        let latency = answer.sent_at.elapsed();
+        reached(Point::EmbeddingsReceived);
+        let waiting = shared.waits.begin(Wait::Disk);
+        let stored = shared.journal.embed(batch).await;
+        drop(waiting);
+        if let Err(error) = stored {
             return Next::Done(Report::Fatal(error.into()));
         }
+        reached(Point::EmbeddingsStored);
         let worst_case = self.reservation.worst_case();
         self.settle(shared, pass, &end);
+        shared.note_latency(Phase::Embeddings, latency);
         site.note_success();
         match reply.embeddings {
             Ok(embeddings) => {

@@ -51,6 +51,8 @@ pub(in crate::pipeline) trait Errand: Send + Sync {
 pub(in crate::pipeline) struct Answer {
     pub(in crate::pipeline) attempt_id: u64,
     pub(in crate::pipeline) status: u16,
+    /// The server says that it is made up.
+    pub(in crate::pipeline) simulated: bool,
     pub(in crate::pipeline) body: Bytes,
     pub(in crate::pipeline) sent_at: Instant,
 }

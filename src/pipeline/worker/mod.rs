@@ -13,18 +13,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub(super) use self::answered::settlement;
+pub(super) use self::answered::{Sent, digest, settlement};
 pub(super) use self::embeddings::{EmbeddingJob, worst_case};
 use self::errand::Answer;
 pub(super) use self::errand::Errand;
+pub(super) use self::refused::LongPauses;
 use self::refused::{not_sent, refused, unknown};
 use super::failure::RunError;
 use super::lane::Lane;
 use super::retry::rng_for;
 use super::shared::Shared;
 use super::site::Pass;
+use super::waits::Wait;
 use crate::chat::CompletionRequest;
 use crate::event::Phase;
+use crate::failpoint::{Point, reached};
 use crate::ledger::Reservation;
 use crate::provider::{ApiError, FailureKind, Outcome, Quirks};
 use crate::store::{NewAttempt, unix_ms};
@@ -153,7 +156,11 @@ async fn attempt(
     // Said only where there is a choice.
     let endpoint = job.lane().is_spread().then(|| site.name.clone());
     let attempt = NewAttempt { endpoint, ..job.new_attempt(attempt_id) };
-    if let Err(error) = shared.journal.begin(attempt).await {
+    reached(Point::AttemptBefore);
+    let waiting = shared.waits.begin(Wait::Disk);
+    let begun = shared.journal.begin(attempt).await;
+    drop(waiting);
+    if let Err(error) = begun {
         // Not durable, so it must not leave.
         job.reservation().mark_refused();
         pass.cancel();
@@ -163,10 +170,15 @@ async fn attempt(
     let sent_at = Instant::now();
     let request_id = format!("{}-{}", shared.run_id, job.request_index());
     let path = job.path();
-    match site.client.post(&path, body, &request_id).await {
+    reached(Point::AttemptBegun);
+    let waiting = shared.waits.begin(Wait::Answer);
+    let outcome = site.client.post(&path, body, &request_id).await;
+    drop(waiting);
+    match outcome {
         Outcome::Answered { status, headers, body } => {
             site.note_limits(&headers);
-            let answer = Answer { attempt_id, status, body, sent_at };
+            let simulated = headers.simulated;
+            let answer = Answer { attempt_id, status, simulated, body, sent_at };
             job.answered(shared, pass, answer).await
         }
         Outcome::Refused { status, headers, error } => {

@@ -1,10 +1,12 @@
 //! What follows from an attempt that brought no answer.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Errand, Next, Report};
+use crate::limit::Limits;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::retry::backoff;
@@ -21,6 +23,26 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// No pause of our own choice after a 429 is longer.
 const OWN_PAUSE_CAP: Duration = Duration::from_secs(60);
+
+/// A pause of this length is one that waits for a minute to go by.
+const LONG_PAUSE: Duration = Duration::from_secs(2);
+/// So many long pauses are no chance.
+const MANY_LONG_PAUSES: u32 = 3;
+
+/// Long pauses of a server whose tokens a minute are kept to, as they are counted here.
+#[derive(Debug, Default)]
+pub(in crate::pipeline) struct LongPauses(AtomicU32);
+
+impl LongPauses {
+    /// Takes note of a pause; true when it is the one after which something should be said.
+    fn are_many(&self, pause: Duration, limits: Limits) -> bool {
+        let counts_what_was_used =
+            limits.tokens_per_minute.is_some() && !limits.count_reserved_tokens;
+        counts_what_was_used
+            && pause >= LONG_PAUSE
+            && self.0.fetch_add(1, Ordering::Relaxed) + 1 == MANY_LONG_PAUSES
+    }
+}
 
 pub(super) fn refused(
     shared: &Shared,
@@ -69,6 +91,9 @@ fn rate_limited(
     if let Some(wait) = pass.site().without_success_for(LONGEST_PAUSE) {
         return Next::Elsewhere(RunError::RateLimited { wait });
     }
+    if pass.site().limiter.paused_until().is_none() {
+        shared.pauses.fetch_add(1, Ordering::Relaxed);
+    }
     let step = pass.site().next_pause_step();
     let asked = headers.retry_after.or(headers.rate_limit_reset);
     if let Some(wait) = asked.filter(|wait| *wait > LONGEST_PAUSE) {
@@ -81,6 +106,16 @@ fn rate_limited(
         Some(wait) => wait.max(grown(SHORTEST_PAUSE)),
         None => grown(FIRST_PAUSE).mul_f64(rng.f64()).max(SHORTEST_PAUSE),
     };
+    // All that were refused in one wave make one pause.
+    let limiter = &pass.site().limiter;
+    let is_new = limiter.paused_until().is_none();
+    if is_new && shared.long_pauses.are_many(pause, limiter.limits()) {
+        tracing::warn!(
+            "the server refuses requests for their tokens a minute, although what they use is within \
+             the limit: if it counts max_tokens beforehand, --tpm-counts-max-tokens true keeps to \
+             that; or others use the same account"
+        );
+    }
     pass.refused(Instant::now() + pause);
     Next::Again
 }
@@ -144,4 +179,21 @@ pub(super) fn unknown(
 pub(super) fn reserve_again(shared: &Shared, job: &mut impl Errand, worst_case: Usd) -> bool {
     let reserved = shared.ledger.reserve(worst_case);
     reserved.map(|reservation| *job.reservation() = reservation).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_pauses_within_the_limit_are_spoken_of_once() {
+        let used = Limits { tokens_per_minute: Some(9_000), ..Limits::default() };
+        let reserved = Limits { count_reserved_tokens: true, ..used };
+        let pauses = LongPauses::default();
+        let told = |seconds, limits| pauses.are_many(Duration::from_secs(seconds), limits);
+        for (seconds, limits) in [(1, used), (30, Limits::default()), (30, reserved)] {
+            assert!((0..5).all(|_| !told(seconds, limits)), "{seconds} {limits:?}");
+        }
+        assert_eq!([2, 60, 30, 30].map(|seconds| told(seconds, used)), [false, false, true, false]);
+    }
 }

@@ -1,0 +1,176 @@
+//! Looks for a batch whose creation was not answered.
+//!
+//! OpenAI's batches carry the tag that they were created with. Anthropic's carry nothing: a batch of
+//! the same size, created since, of which nothing else is known, may be the one, and its results name
+//! its requests. Until it has ended that cannot be known, so it is waited for.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use super::Closing;
+use super::carrier::Carrier;
+use super::patience::Patience;
+use crate::pipeline::failure::RunError;
+use crate::provider::{BatchStage, CallError, CustomId, RawLine, Refusal, RemoteBatch, classify};
+
+/// How often the list must not have it, one look after the other: a call whose answer was lost may
+/// still be on its way.
+const LOOKS: u32 = 3;
+/// How far the clocks of this machine and the provider may be apart, in milliseconds.
+const SKEW_MS: i64 = 60 * 60 * 1_000;
+/// Pages that are looked through, at most.
+const MOST_PAGES: usize = 1_000;
+/// Lines of results that are looked at for the name of a request.
+const LINES: usize = 20;
+
+/// What came of looking for a batch.
+pub(super) enum Found {
+    /// It exists, under this name, which is durable.
+    At(String),
+    /// It does not exist.
+    Nowhere,
+    /// The provider does not tell.
+    Unknowable(String),
+    /// The run stops; the next session looks again.
+    Left,
+}
+
+impl Carrier {
+    /// Looks for the batch.
+    pub(super) async fn search(&mut self) -> Result<Found, RunError> {
+        let mut patience = Patience::of_late(&self.batch.lane.first_site().base_url);
+        let (mut looks, mut failures) = (0, 0);
+        let mut others = BTreeSet::new();
+        while looks < LOOKS {
+            match self.look(&mut others).await {
+                Ok(Look::Is(id)) => {
+                    self.created(&id).await?;
+                    tracing::info!(id, "the batch was created: going on with it");
+                    return Ok(Found::At(id));
+                }
+                Ok(Look::Absent) => looks += 1,
+                Ok(Look::MayBe) => {
+                    looks = 0;
+                    self.tell_search().await;
+                    // It may take a day, and the run has what it wants.
+                    if *self.closing.borrow() != Closing::No {
+                        return Ok(Found::Left);
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    if let Some(reason) = refuses_to_list(&error) {
+                        return Ok(Found::Unknowable(reason));
+                    }
+                    if let Some(error) = self.is_final(&error) {
+                        return Err(error);
+                    }
+                    if failures >= self.shared.max_attempts {
+                        return Err(self.unreachable(&error));
+                    }
+                    let pause = self.pause_after(&error, failures);
+                    if self.rested(pause).await == Closing::Leave {
+                        return Ok(Found::Left);
+                    }
+                    continue;
+                }
+            }
+            if looks < LOOKS && self.rested(patience.pause()).await == Closing::Leave {
+                return Ok(Found::Left);
+            }
+        }
+        Ok(Found::Nowhere)
+    }
+
+    /// One look through the provider's list. `others` are batches that turned out to be others'.
+    async fn look(&self, others: &mut BTreeSet<String>) -> Result<Look, CallError> {
+        let batches = self.listed().await?;
+        let tagged = |batch: &&RemoteBatch| batch.tag.as_ref() == Some(&self.batch.tag);
+        if let Some(batch) = batches.iter().find(tagged) {
+            return Ok(Look::Is(batch.id.clone()));
+        }
+        let mut found = Look::Absent;
+        for batch in &batches {
+            if !self.may_be(batch, others) {
+                continue;
+            }
+            if batch.stage == BatchStage::Open {
+                found = Look::MayBe;
+                continue;
+            }
+            if self.names_our_requests(batch).await? {
+                return Ok(Look::Is(batch.id.clone()));
+            }
+            others.insert(batch.id.clone());
+        }
+        Ok(found)
+    }
+
+    /// Whether nothing speaks against a batch without a tag being the one.
+    fn may_be(&self, batch: &RemoteBatch, others: &BTreeSet<String>) -> bool {
+        let is_known = || {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.contains(&batch.id)
+        };
+        // Where batches carry tags, this one would.
+        !self.api.keeps_tags()
+            && batch.requests.is_none_or(|requests| requests == self.batch.requests)
+            && batch.created_at_ms.is_none_or(|at| at > self.batch.begun_at_ms - SKEW_MS)
+            && !others.contains(&batch.id)
+            && !is_known()
+    }
+
+    /// Whether results of a batch name requests of this one.
+    async fn names_our_requests(&self, batch: &RemoteBatch) -> Result<bool, CallError> {
+        for path in &batch.results {
+            let mut results = self.results(path).await?;
+            for _ in 0..LINES {
+                let Some(line) = results.next().await? else { break };
+                let RawLine::Whole(line) = line else { continue };
+                let Some(line) = self.api.read_result(&line) else { continue };
+                // A line that does not belong there says nothing of the others.
+                if CustomId::parse(&line.custom_id).is_some_and(|id| id.tag == self.batch.tag) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// All batches of the account, as far as the list goes.
+    pub(super) async fn listed(&self) -> Result<Vec<RemoteBatch>, CallError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        for _ in 0..MOST_PAGES {
+            let page = self.client().page(after.as_deref()).await?;
+            all.extend(page.batches);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn tell_search(&self) {
+        let number = self.batch.tag.batch;
+        let label = "searching".to_owned();
+        self.note(super::Note::Seen { number, label, completed: 0, failed: 0 }).await;
+    }
+}
+
+/// Why a provider that takes batches does not list them, when it never will.
+fn refuses_to_list(error: &CallError) -> Option<String> {
+    let CallError::Refused { error, .. } = error else { return None };
+    // 405: there is something at this address, and it is no list.
+    let never = matches!(classify(error), Refusal::Forbidden | Refusal::BadRequest);
+    let reason = format!("the batches of the account cannot be listed: {error}");
+    (never || error.status == 405).then_some(reason)
+}
+
+/// What one look through the list says.
+enum Look {
+    Is(String),
+    Absent,
+    /// It may be one that has not ended.
+    MayBe,
+}
