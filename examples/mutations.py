@@ -7,7 +7,9 @@ Each mutation is a replacement in a copy of the source; the copy is built, the s
 `tests/simulation` run until one fails, and the copy is mended again. A mutation that no seed
 notices is a gap of the simulation, and the script fails.
 
-SEEDS (default 0..3000) names the seeds that are tried, CARGO_TARGET_DIR where the builds go.
+SEEDS (default 0..3000) names the seeds that are tried. The builds go to target/mutations, or to
+MUTATIONS_TARGET_DIR, and not to where other builds of the same package are: to cargo both would be
+one.
 """
 
 import os
@@ -21,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = os.environ.get("SEEDS", "0..3000")
+TARGET = os.environ.get("MUTATIONS_TARGET_DIR", str(ROOT / "target" / "mutations"))
 
 # Name, what it breaks, file, text before, text after.
 MUTATIONS = [
@@ -266,7 +269,7 @@ def copy_of_the_source() -> Path:
 
 def cargo(copy: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     command = ["cargo", "test", "--quiet", "--test", "simulation", *arguments]
-    variables = {**os.environ, **environment}
+    variables = {**os.environ, "CARGO_TARGET_DIR": TARGET, **environment}
     return subprocess.run(
         command, cwd=copy, env=variables, capture_output=True, text=True, timeout=3_600
     )

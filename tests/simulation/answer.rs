@@ -43,7 +43,13 @@ impl Script {
                 body.truncate(rng.usize(..=body.len()));
                 self.breaks_off = true;
             }
-            Some(Fault::Garbage) => garble(&mut body, rng),
+            Some(Fault::Garbage) => {
+                // A client may read more of it than this can, and believe the report.
+                self.read(&body);
+                garble(&mut body, rng);
+                let has = |name: &[u8]| body.windows(name.len()).any(|bytes| bytes == name);
+                self.is_completion = has(b"choices") || has(b"data");
+            }
             Some(Fault::Huge) => {
                 body.resize(HUGE, b' ');
                 self.is_huge = true;
@@ -51,7 +57,7 @@ impl Script {
             Some(Fault::Lie) => lie(&mut body, rng),
             _ => {}
         }
-        if !self.breaks_off {
+        if !self.breaks_off && fault != Some(Fault::Garbage) {
             self.read(&body);
         }
         if fault == Some(Fault::Slow) {

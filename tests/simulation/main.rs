@@ -38,8 +38,12 @@ use world::Met;
 /// Seeds of every test run.
 const USUAL: Range<u64> = 0..300;
 
-/// Seeds that failed once, with what they found.
-const FAILED_ONCE: &[(u64, &str)] = &[];
+/// Seeds that failed once, with what they found. Where a plan draws otherwise, they are others:
+/// `examples/mutations.py` names those that find the same.
+const FAILED_ONCE: &[(u64, &str)] = &[
+    (214, "the rows held more than the budget: money was free before the journal knew"),
+    (1_542, "outputs that waited for embeddings were bought again"),
+];
 
 /// Events of a failing seed that are shown.
 const SHOWN: usize = 120;
