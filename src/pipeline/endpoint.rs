@@ -146,7 +146,10 @@ impl Endpoint {
             quirks: Quirks::default(),
             batches: None,
         };
-        Ok(Lane::new(settings, vec![address.site(provider.access(), None, pace, known, self.transport.clone())?]))
+        Ok(Lane::new(
+            settings,
+            vec![address.site(provider.access(), None, pace, known, self.transport.clone())?],
+        ))
     }
 
     pub(super) async fn stop(self) {
