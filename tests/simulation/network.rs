@@ -282,14 +282,7 @@ impl Network {
     /// Takes note of what the client is about to learn from the head.
     fn note(&self, script: &Script, under_way: &UnderWay) {
         let status = script.status.as_u16();
-        let text = |name: &str| script.headers.get(name).and_then(|value| value.to_str().ok());
-        let announced = text("x-ratelimit-limit-requests").and_then(|rpm| rpm.parse().ok());
-        let now = self.world.now();
         let mut state = self.world.state();
-        if let Some(rpm) = announced {
-            state.lanes.announce(under_way.lane, now, rpm);
-            state.meet(Met::Announcement);
-        }
         if status == 429 {
             state.meet(Met::Fault(Fault::RateLimited));
         } else if !script.status.is_success() {
@@ -352,6 +345,15 @@ impl Play {
     /// The whole body has reached the client.
     fn arrived(&mut self, world: &World) {
         let request = self.under_way.request;
+        let limit = self.script.headers.get("x-ratelimit-limit-requests");
+        let limit = limit.and_then(|rpm| rpm.to_str().ok()?.parse().ok());
+        if let Some(rpm) = limit.filter(|_| !self.script.is_huge) {
+            // What a head says counts for the client once it has the whole answer.
+            let now = world.now();
+            let mut state = world.state();
+            state.lanes.announce(self.under_way.lane, now, rpm);
+            state.meet(Met::Announcement);
+        }
         if !self.script.status.is_success() {
             return;
         }

@@ -139,10 +139,17 @@ impl Checks<'_> {
         if let Some(error) = &outcome.error {
             self.failure(error);
         }
-        if !self.met(Met::Abort) && !journal_failed(outcome) {
+        if !self.met(Met::Abort) && !self.journal_failed(outcome) {
             self.delivered();
         }
         self.attempts();
+    }
+
+    /// Whether the journal could not be written to the end. Another failure may have come first, and
+    /// stands then.
+    fn journal_failed(&self, outcome: &Outcome) -> bool {
+        let disk = self.met(Met::DiskFull) || self.met(Met::DiskFailed);
+        disk && outcome.error.is_some()
     }
 
     /// The totals are those of the rows, and nothing is left open.
@@ -153,11 +160,11 @@ impl Checks<'_> {
         if rows != (money.spent, money.reserved, money.unconfirmed) {
             self.fail(format!("the totals {rows:?} are not those of the rows, {money:?}"));
         }
-        if money.reserved > 0 && !journal_failed(outcome) {
+        if money.reserved > 0 && !self.journal_failed(outcome) {
             self.fail("attempts are still open after the end");
         }
         let ended = "SELECT count(*) FROM sessions WHERE stop_reason IS NULL";
-        if self.simulation.books().number(ended) > 0 && !journal_failed(outcome) {
+        if self.simulation.books().number(ended) > 0 && !self.journal_failed(outcome) {
             self.fail("the session has no end");
         }
     }
@@ -265,10 +272,6 @@ impl Checks<'_> {
             self.fail(format!("nothing that was met explains this failure: {error:?}"));
         }
     }
-}
-
-fn journal_failed(outcome: &Outcome) -> bool {
-    matches!(outcome.error, Some(RunError::Store(_)))
 }
 
 fn same(one: &AcceptedTask, other: &AcceptedTask) -> bool {
