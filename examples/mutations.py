@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS = os.environ.get("SEEDS", "0..3000")
 TARGET = os.environ.get("MUTATIONS_TARGET_DIR", str(ROOT / "target" / "mutations"))
 
-# Name, what it breaks, file, text before, text after.
+# Name, what it breaks, and of each edit the file, the text before and the text after.
 MUTATIONS = [
     (
         "retry-unreserved",
@@ -34,9 +34,9 @@ MUTATIONS = [
         """    if !reserve_again(shared, job, worst_case) {
         return Next::Done(Report::OutOfBudget);
     }
-    Next::Retry { pause: backoff(rng, failures), failure }""",
+    let retry =""",
         """    let _ = worst_case;
-    Next::Retry { pause: backoff(rng, failures), failure }""",
+    let retry =""",
     ),
     (
         "settled-before-durable",
@@ -125,8 +125,8 @@ MUTATIONS = [
         "crash-forgets-attempts",
         "attempts that a crash cut off are not counted",
         "src/store/run_dir.rs",
-        "         WHERE state = 'reserved' AND id NOT IN",
-        "         WHERE state = 'nothing' AND id NOT IN",
+        "         WHERE state = 'reserved' AND batch_id IS NULL\n",
+        "         WHERE state = 'nothing' AND batch_id IS NULL\n",
     ),
     (
         "resume-forgets-unconfirmed",
@@ -146,29 +146,32 @@ MUTATIONS = [
         "no-pause",
         "a 429 pauses nobody",
         "src/pipeline/worker/refused.rs",
-        "permit.refused(Instant::now() + pause);",
-        "permit.refused(Instant::now() + pause.mul_f64(0.001));",
+        "pass.refused(Instant::now() + pause);",
+        "pass.refused(Instant::now() + pause.mul_f64(0.001));",
     ),
     (
         "429-is-an-attempt",
         "a 429 counts as a failure of the request that met it",
         "src/pipeline/worker/refused.rs",
-        "    permit.refused(Instant::now() + pause);\n    Next::Again",
-        "    permit.refused(Instant::now() + pause);\n    Next::Retry { pause, failure: RunError::RateLimited { wait: pause } }",
+        "    pass.refused(Instant::now() + pause);\n    Next::Again",
+        "    pass.refused(Instant::now() + pause);\n    Next::Retry { pause, failure: RunError::RateLimited { wait: pause } }",
     ),
     (
         "first-not-alone",
         "the first request of a session does not go alone",
-        "src/pipeline/lane.rs",
-        "let places = if self.is_proven() { self.concurrency } else { 1 };",
-        "let places = self.concurrency;",
+        "src/pipeline/site.rs",
+        "            places,\n",
+        "            places: {\n                places.open();\n                places\n            },\n",
     ),
     (
         "one-too-many",
         "one request more is under way than allowed",
+        "src/pipeline/site.rs",
+        "Places::fixed(settings.concurrency)",
+        "Places::fixed(settings.concurrency + 1)",
         "src/pipeline/lane.rs",
-        "self.in_flight() < places",
-        "self.in_flight() <= places",
+        "self.in_flight() < places.min(self.concurrency)",
+        "self.in_flight() < places.min(self.concurrency + 1)",
     ),
     (
         "beyond-the-target",
@@ -217,7 +220,7 @@ MUTATIONS = [
     (
         "announced-ignored",
         "limits that the server announces are passed over",
-        "src/pipeline/lane.rs",
+        "src/pipeline/site.rs",
         "            requests: lowest(Counted::Requests),",
         "            requests: lowest(Counted::Requests).filter(|_| false),",
     ),
@@ -275,13 +278,17 @@ def cargo(copy: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
-def mutate(copy: Path, file: str, before: str, after: str) -> str:
-    path = copy / file
-    text = path.read_text()
-    if text.count(before) != 1:
-        raise SystemExit(f"{file}: the text to replace is there {text.count(before)} times")
-    path.write_text(text.replace(before, after))
-    return text
+def mutate(copy: Path, edits: tuple[str, ...]) -> dict[Path, str]:
+    """Makes the edits; gives the files as they were."""
+    originals = {}
+    for file, before, after in zip(edits[::3], edits[1::3], edits[2::3]):
+        path = copy / file
+        text = path.read_text()
+        if text.count(before) != 1:
+            raise SystemExit(f"{file}: the text to replace is there {text.count(before)} times")
+        originals[path] = text
+        path.write_text(text.replace(before, after))
+    return originals
 
 
 def noticed_by(copy: Path) -> tuple[str, str]:
@@ -300,11 +307,12 @@ def main() -> None:
     copy = copy_of_the_source()
     missed = []
     try:
-        for name, promise, file, before, after in chosen:
-            original = mutate(copy, file, before, after)
+        for name, promise, *edits in chosen:
+            originals = mutate(copy, tuple(edits))
             began = time.monotonic()
             seed, what = noticed_by(copy)
-            (copy / file).write_text(original)
+            for path, text in originals.items():
+                path.write_text(text)
             print(f"| {name} | {promise} | {seed} | {what} |", flush=True)
             print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             if not seed.startswith("seed"):
