@@ -147,8 +147,8 @@ pub struct Estimate {
     pub tasks: u64,
     /// What they cost.
     pub cost: Usd,
-    /// How long its sessions run, in milliseconds.
-    pub active_ms: u64,
+    /// How long its sessions run, in milliseconds; `None` where nobody can say: in batches.
+    pub active_ms: Option<u64>,
     /// Whether requests of the run itself had shown what they take, rather than the seeds alone.
     pub calibrated: bool,
 }
@@ -157,7 +157,8 @@ impl Estimate {
     /// As it is stored.
     pub fn to_text(&self) -> String {
         let origin = if self.calibrated { "run" } else { "seeds" };
-        format!("{} {} {} {origin}", self.tasks, self.cost.pico(), self.active_ms)
+        let time = self.active_ms.map_or_else(|| "-".to_owned(), |time| time.to_string());
+        format!("{} {} {time} {origin}", self.tasks, self.cost.pico())
     }
 
     /// Reads what was stored.
@@ -165,7 +166,10 @@ impl Estimate {
         let mut parts = text.split_whitespace();
         let mut number = || parts.next()?.parse::<u64>().ok();
         let (tasks, cost) = (number()?, Usd::from_pico(number()?));
-        let active_ms = number()?;
+        let active_ms = match parts.next()? {
+            "-" => None,
+            time => Some(time.parse().ok()?),
+        };
         Some(Self { tasks, cost, active_ms, calibrated: parts.next()? == "run" })
     }
 
@@ -177,10 +181,10 @@ impl Estimate {
     }
 
     /// How long so many tasks were expected to take, in milliseconds.
-    pub fn active_ms_of(&self, tasks: u64) -> u64 {
-        let share = u128::from(self.active_ms) * u128::from(tasks);
+    pub fn active_ms_of(&self, tasks: u64) -> Option<u64> {
+        let share = u128::from(self.active_ms?) * u128::from(tasks);
         let share = share.checked_div(u128::from(self.tasks)).unwrap_or(0);
-        u64::try_from(share).unwrap_or(u64::MAX)
+        Some(u64::try_from(share).unwrap_or(u64::MAX))
     }
 }
 
@@ -309,11 +313,15 @@ mod tests {
     #[test]
     fn an_estimate_is_stored_whole_and_scaled() {
         let cost = "2".parse().unwrap();
-        let whole = Estimate { tasks: 1_000, cost, active_ms: 60_000, calibrated: true };
-        assert_eq!(Estimate::from_text(&whole.to_text()), Some(whole));
-        assert_eq!((whole.cost_of(500), whole.active_ms_of(500)), ("1".parse().unwrap(), 30_000));
+        let whole = Estimate { tasks: 1_000, cost, active_ms: Some(60_000), calibrated: true };
+        let half = ("1".parse().unwrap(), Some(30_000));
+        assert_eq!((whole.cost_of(500), whole.active_ms_of(500)), half);
         let none = Estimate { tasks: 0, ..whole };
-        assert_eq!((none.cost_of(5), none.active_ms_of(5)), (Usd::ZERO, 0));
+        assert_eq!((none.cost_of(5), none.active_ms_of(5)), (Usd::ZERO, Some(0)));
+        let timeless = Estimate { active_ms: None, ..whole };
+        for estimate in [whole, timeless] {
+            assert_eq!(Estimate::from_text(&estimate.to_text()), Some(estimate));
+        }
         assert_eq!(Estimate::from_text("1 2"), None);
     }
 

@@ -133,13 +133,12 @@ impl Plan {
     /// What the whole run is expected to take, with what it has taken already.
     pub fn estimate(&self) -> Estimate {
         let spent = self.so_far.spent.saturating_add(self.so_far.unconfirmed);
-        // Nobody can say how long batches take.
-        let ahead = self.duration().unwrap_or_default().as_millis();
-        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
+        let ahead =
+            self.duration().map(|ahead| u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX));
         Estimate {
             tasks: self.target,
             cost: spent.saturating_add(self.cost()),
-            active_ms: self.so_far.active_ms.saturating_add(ahead),
+            active_ms: ahead.map(|ahead| self.so_far.active_ms.saturating_add(ahead)),
             calibrated: self.calibrated,
         }
     }

@@ -106,9 +106,9 @@ fn expected(estimate: &Estimate, accepted: u64) -> Value {
         "by": if estimate.calibrated { "run" } else { "seeds" },
         "tasks": estimate.tasks,
         "cost_usd": money(estimate.cost),
-        "active_seconds": seconds(estimate.active_ms),
+        "active_seconds": estimate.active_ms.map(seconds),
         "cost_usd_so_far": money(estimate.cost_of(accepted)),
-        "active_seconds_so_far": seconds(estimate.active_ms_of(accepted)),
+        "active_seconds_so_far": estimate.active_ms_of(accepted).map(seconds),
     })
 }
 

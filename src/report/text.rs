@@ -140,17 +140,19 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
 /// What so many tasks were expected to take, and how far off that was; `None` before the first.
 pub(super) fn expected(summary: &Summary) -> Option<String> {
     let estimate = summary.estimate.filter(|_| summary.accepted > 0)?;
-    let (cost, time) =
-        (estimate.cost_of(summary.accepted), estimate.active_ms_of(summary.accepted));
+    let cost = estimate.cost_of(summary.accepted);
+    let (within, time) =
+        estimate.active_ms_of(summary.accepted).map_or_else(Default::default, |time| {
+            let within = format!(" in {}", duration(Duration::from_millis(time)));
+            (within, format!(", time {}", deviation(summary.active_ms, time)))
+        });
     let spent = summary.spent.saturating_add(summary.unconfirmed);
     let origin = if estimate.calibrated { "its own requests" } else { "the seed tasks" };
     Some(format!(
-        "{} in {} for {} tasks, by {origin}: cost {}, time {}",
+        "{}{within} for {} tasks, by {origin}: cost {}{time}",
         cost.display(4),
-        duration(Duration::from_millis(time)),
         count(summary.accepted),
         deviation(spent.pico(), cost.pico()),
-        deviation(summary.active_ms, time)
     ))
 }
 
@@ -306,7 +308,7 @@ mod tests {
                 estimate: Some(crate::summary::Estimate {
                     tasks: 4_000,
                     cost: "0.5".parse().unwrap(),
-                    active_ms: 120_000,
+                    active_ms: Some(120_000),
                     calibrated: true,
                 }),
             },
@@ -342,6 +344,18 @@ mod tests {
         assert_eq!(
             (&value["model"], &value["output_model"]),
             (&"simulated".into(), &"strong".into())
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_time_that_nobody_expected() {
+        let mut summary = report().summary;
+        let estimate = summary.estimate.as_mut().unwrap();
+        *estimate = crate::summary::Estimate { active_ms: None, ..*estimate };
+        let text = expected(&summary).unwrap();
+        assert!(
+            text.contains("cost ") && !text.contains("time") && !text.contains(" in "),
+            "{text}"
         );
     }
 
