@@ -307,9 +307,9 @@ def end_badly(run, kind, rng):
     # Begun, and a few milliseconds later under way.
     delay = f":{rng.randint(1, 20)}" if point == "attempt.begun" and rng.random() < 0.5 else ""
     process = run.start(f"{point}:{time_}{delay}")
-    process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
     if process.returncode != -signal.SIGABRT:
-        check(process.returncode == 0, f"{point} ended with {process.returncode}")
+        check(process.returncode == 0, f"{point} ended with {process.returncode}: {said.decode()}")
         return False
     return kind != POWER_LOSS or lose_power(run.path, rng)
 
