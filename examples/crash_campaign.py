@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs that are killed, interrupted and robbed of their last writes, and must lose nothing.
 
-usage: crash_campaign.py [--rounds N] [--modes one-phase,two-phase,embeddings] [--seed N] [--binary FILE]
+usage: crash_campaign.py [--rounds N] [--modes one-phase,two-phase,embeddings,batches] [--seed N] [--binary FILE]
 Needs: cargo build --release --locked --features failpoints --bins (or a debug build: cargo build)
 
 A round is a run of its own against the built-in simulator: one to three sessions end badly, each by one
@@ -52,10 +52,14 @@ MODES = {
     "two-phase": ["--phases", "instructions+responses"],
     "embeddings": ["--phases", "tasks", "--similarity", "rouge-l+embedding",
                    "--embedding-model", "e", "--embedding-price", "0.02"],
+    # Small batches, so that a run takes several: a session dies while some are at the provider.
+    "batches": ["--phases", "tasks", "--batch", "--batch-requests", "4"],
 }
 BUDGET = "5"
 TASKS = 160
 PRICES = ["--price-in", "0.15", "--price-out", "0.60"]
+# With --batch a given price is that of batches; the simulator takes half for them.
+BATCH_PRICES = ["--price-in", "0.075", "--price-out", "0.30"]
 POWER_LOSS = "power loss in a commit"
 SIGNALS = {
     "SIGKILL at a random time": [signal.SIGKILL],
@@ -68,6 +72,8 @@ SIGNALS = {
 RARE = {"open.journal": 1, "open.tables": 1, "open.recovered": 1, "open.session": 1, "close.before": 1,
         "close.committed": 1, "close.after": 1, "file.written": 2, "file.placed": 2,
         "embeddings.received": 3, "embeddings.stored": 3}
+# Steps of requests that go alone: one in a batch comes to none of them, but to a commit at each step of its batch.
+ALONE = ["attempt.before", "attempt.begun", "answer.received", "answer.stored", "answer.settled"]
 
 
 def fail_points():
@@ -88,7 +94,8 @@ class Simulator:
     """The provider, in a process of its own that outlives all runs."""
 
     def __init__(self, binary):
-        command = [binary, "simulate", "--port", "0", "--latency-ms", "12", "--embedding-price", "0.02"]
+        command = [binary, "simulate", "--port", "0", "--latency-ms", "12", "--batch-latency-ms", "50",
+                   "--embedding-price", "0.02"]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         said = ""
         while not (found := re.search(r"(http://[\d.]+:\d+)/v1", said)):
@@ -118,11 +125,14 @@ class Run:
         self.binary, self.simulator, self.folder = binary, simulator, folder
         self.path = folder / "run"
         self.output = folder / "out.json"
-        self.command = [binary, "generate", "--run", self.path, "--model", "m", *PRICES, *MODES[mode],
+        prices = BATCH_PRICES if "--batch" in MODES[mode] else PRICES
+        self.command = [binary, "generate", "--run", self.path, "--model", "m", *prices, *MODES[mode],
                         "--base-url", f"{simulator.url}/v1", "--budget", BUDGET, "--target", str(TASKS),
                         "--concurrency", "8", "--output", self.output, "--yes"]
         # By the attempt that brought them: responses that were on the disk after a bad end.
         self.responses = {}
+        # How far batches were when a session ended badly.
+        self.batches = collections.Counter()
 
     def start(self, fail_point=None):
         environment = {"INSTRUCTMILL_FAILPOINT": fail_point} if fail_point else {}
@@ -146,9 +156,20 @@ class Run:
                     shutil.copy(self.path / name, copy)
             database = sqlite3.connect(pathlib.Path(copy) / "run.db")
             try:
-                return self.read_from(database)
+                found = self.read_from(database)
+                if found[0]:
+                    self.note_batches(database)
+                return found
             finally:
                 database.close()
+
+    def note_batches(self, database):
+        rows = database.execute(
+            "SELECT state, requests, (SELECT count(*) FROM responses JOIN attempts a ON a.id = attempt_id"
+            " WHERE a.batch_id = b.id) FROM batches b WHERE ended_at_ms IS NULL")
+        for state, requests, stored in rows:
+            read = "none" if stored == 0 else "all" if stored == requests else "some"
+            self.batches[f"{state}, {read} of its results stored"] += 1
 
     @staticmethod
     def read_from(database):
@@ -286,9 +307,9 @@ def end_badly(run, kind, rng):
     # Begun, and a few milliseconds later under way.
     delay = f":{rng.randint(1, 20)}" if point == "attempt.begun" and rng.random() < 0.5 else ""
     process = run.start(f"{point}:{time_}{delay}")
-    process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
     if process.returncode != -signal.SIGABRT:
-        check(process.returncode == 0, f"{point} ended with {process.returncode}")
+        check(process.returncode == 0, f"{point} ended with {process.returncode}: {said.decode()}")
         return False
     return kind != POWER_LOSS or lose_power(run.path, rng)
 
@@ -325,13 +346,14 @@ def main():
     modes, rng = args.modes.split(","), random.Random(args.seed)
     points = [point for point in fail_points() if point != "open.directory"]
     rows = collections.defaultdict(collections.Counter)
-    totals, failures, began = collections.Counter(), [], time.time()
+    totals, batches, failures, began = collections.Counter(), collections.Counter(), [], time.time()
     simulator = Simulator(binary)
     try:
         for number in range(args.rounds):
             mode = modes[number % len(modes)]
             kinds = [*points, *SIGNALS, POWER_LOSS, POWER_LOSS]
             kinds = [k for k in kinds if mode == "embeddings" or not k.startswith("embeddings.")]
+            kinds = [k for k in kinds if mode != "batches" or k not in ALONE]
             # Every kind has its turn as the first; what follows is by chance.
             turn = [kinds[number // len(modes) % len(kinds)]]
             turn += rng.choices(kinds, k=rng.randint(0, 2))
@@ -346,6 +368,7 @@ def main():
                         run.look()
                     responses, bill, spent, unconfirmed = run.finish()
                     totals.update(responses=responses, bill=bill, spent=spent, unconfirmed=unconfirmed)
+                    batches.update(run.batches)
                 except (Violation, subprocess.TimeoutExpired) as violation:
                     failures.append(f"round {number}, {mode}, {turn}: {violation}")
                     print(failures[-1], file=sys.stderr)
@@ -357,6 +380,8 @@ def main():
     print(f"\n{args.rounds} rounds in {time.time() - began:.0f} s: {totals['responses']} responses, billed"
           f" {totals['bill']} USD, spent {totals['spent']}, unconfirmed {totals['unconfirmed']},"
           f" violations {len(failures)}")
+    for step, count in sorted(batches.items()):
+        print(f"batches when a session ended: {step}: {count}")
     sys.exit(1 if failures else 0)
 
 
