@@ -106,7 +106,8 @@ fn describe(known: &Known, ended: &Result<u8, CliError>) -> Value {
     value["stop_reason"] = json!(reason.map(StopReason::as_str));
     value["exit_code"] = json!(code);
     value["exit_meaning"] = json!(meaning(code));
-    value["run_again"] = json!(goes_on(code, reason));
+    let is_lasting = ended.as_ref().is_err_and(CliError::is_lasting);
+    value["run_again"] = json!(!is_lasting && goes_on(code, reason));
     value["error"] = json!(error);
     value["hint"] = json!(hint.filter(|hint| !hint.is_empty()));
     value
@@ -129,6 +130,8 @@ fn goes_on(code: u8, reason: Option<StopReason>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::RunError;
+    use crate::provider::ApiError;
 
     #[test]
     fn nothing_but_a_summary_is_replaced() {
@@ -139,6 +142,25 @@ mod tests {
         place.write(&Known::default(), &failed).unwrap();
         let value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         assert_eq!((&value["exit_code"], &value["run_again"]), (&json!(2), &json!(false)));
+        let wrong_key = ApiError {
+            status: 401,
+            code: None,
+            kind: None,
+            param: None,
+            message: "no such key".to_owned(),
+            retry_after: None,
+        };
+        let wrong_key = RunError::Refused { error: wrong_key, hint: "" };
+        let unreachable = RunError::Unreachable {
+            base_url: String::new(),
+            message: String::new(),
+            certificate: false,
+        };
+        for (error, again) in [(wrong_key, false), (unreachable, true)] {
+            let value = describe(&Known::default(), &Err(error.into()));
+            assert_eq!((&value["exit_code"], &value["run_again"]), (&json!(1), &json!(again)));
+        }
+        let value = describe(&Known::default(), &failed);
         assert_eq!((&value["error"], &value["run"]), (&json!("no such model"), &Value::Null));
 
         Place::take(&path).unwrap();

@@ -23,17 +23,19 @@ pub struct CliError {
     message: String,
     hint: String,
     code: u8,
+    /// Whether time alone mends nothing: a key, a model or an account is wrong.
+    lasting: bool,
 }
 
 impl CliError {
     /// The command or the configuration is at fault.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: String::new(), code: USAGE }
+        Self { message: message.into(), hint: String::new(), code: USAGE, lasting: true }
     }
 
     /// The world is at fault.
     pub(super) fn failure(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: String::new(), code: FAILURE }
+        Self { message: message.into(), hint: String::new(), code: FAILURE, lasting: false }
     }
 
     pub(super) fn with_hint(mut self, hint: &str) -> Self {
@@ -51,6 +53,11 @@ impl CliError {
 
     pub(super) fn code(&self) -> u8 {
         self.code
+    }
+
+    /// Whether time alone mends nothing.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.lasting
     }
 
     /// Says it on stderr and gives the exit code.
@@ -107,7 +114,8 @@ impl From<FileError> for CliError {
 impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
         let wrap = if error.is_usage() { Self::usage } else { Self::failure };
-        wrap(error.to_string()).with_hint(error.hint())
+        let lasting = error.is_usage() || error.is_final();
+        Self { lasting, ..wrap(error.to_string()).with_hint(error.hint()) }
     }
 }
 
@@ -166,11 +174,7 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         if error.kind() == ErrorKind::BrokenPipe {
             // Whoever reads our stdout has seen enough.
-            return Self {
-                message: "the output was closed".into(),
-                hint: String::new(),
-                code: FAILURE,
-            };
+            return Self::failure("the output was closed");
         }
         Self::failure(error.to_string())
     }

@@ -189,7 +189,7 @@ impl RunError {
 
     /// Whether the server says that no other request would fare better: a key, a model or an account
     /// is wrong.
-    pub(super) fn is_final(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         use Refusal::{BadKey, Forbidden, NotFound, QuotaExhausted};
         let Self::Refused { error, .. } = self else { return false };
         matches!(classify(error), BadKey | Forbidden | NotFound | QuotaExhausted)
