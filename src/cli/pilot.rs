@@ -20,7 +20,7 @@ pub(super) struct Pilot {
 
 impl Pilot {
     /// Runs the pilot as a session of its own, and then the rest in another, whose plan says what the
-    /// pilot has shown. A run that has had answers needs no pilot any more. `resolve` gives the
+    /// pilot has shown. A run that has sent requests needs no pilot any more. `resolve` gives the
     /// configuration again.
     pub(super) fn run(
         &self,
@@ -31,8 +31,8 @@ impl Pilot {
     ) -> Result<Ended, CliError> {
         let (budget, simulated) = (config.budget, config.source.is_simulated());
         let config = self.limited(config)?;
-        let had_answers = dir.exists() && dir.read()?.summary()?.attempts.answered > 0;
-        let ended = if had_answers {
+        let was_begun = dir.exists() && dir.read()?.summary()?.attempts.sent > 0;
+        let ended = if was_begun {
             Ended::NotBegun(DONE)
         } else {
             match session(config, self.stage)? {

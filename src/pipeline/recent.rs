@@ -27,12 +27,17 @@ impl Recent {
         Ok(Self { attempts: reader.attempts_since(now_ms - SPAN_MS)?, now_ms })
     }
 
-    /// Books those of these phases on the lane that they would go by now.
+    /// Books those of these phases on the lane that they would go by now: at the site that they went
+    /// to, and where that is not told or not there any more, at each.
     pub(super) fn count_on(&self, lane: &Lane, phases: &[Phase]) {
+        let names: Vec<&str> = lane.sites().iter().map(|site| site.name.as_str()).collect();
         for site in lane.sites() {
+            let went_here = |endpoint: Option<&str>| match endpoint {
+                Some(name) => name == site.name || !names.contains(&name),
+                None => true,
+            };
             let limiter = &site.limiter;
-            let endpoint = lane.is_spread().then_some(site.name.as_str());
-            let past = self.past(phases, endpoint, limiter.limits().count_reserved_tokens);
+            let past = self.past(phases, went_here, limiter.limits().count_reserved_tokens);
             limiter.remember(past);
         }
     }
@@ -41,11 +46,11 @@ impl Recent {
     fn past(
         &self,
         phases: &[Phase],
-        endpoint: Option<&str>,
+        went_here: impl Fn(Option<&str>) -> bool,
         counts_reserved: bool,
     ) -> Vec<(Duration, u64)> {
         let of_phases = self.attempts.iter().filter(|attempt| {
-            phases.contains(&attempt.phase) && attempt.endpoint.as_deref() == endpoint
+            phases.contains(&attempt.phase) && went_here(attempt.endpoint.as_deref())
         });
         let past = of_phases.map(|attempt| {
             // A clock that was set back must not make one of the future.
@@ -94,9 +99,10 @@ mod tests {
         let attempts = attempts.into_iter().chain([elsewhere]).collect();
         let recent = Recent { attempts, now_ms: 60_000 };
         let ago = Duration::from_secs;
-        let past = |counts_reserved| recent.past(&[Phase::Tasks], None, counts_reserved);
+        let past =
+            |counts_reserved| recent.past(&[Phase::Tasks], |it| it.is_none(), counts_reserved);
         assert_eq!(past(false), [(ago(20), 15), (ago(0), 570)]);
         assert_eq!(past(true), [(ago(20), 80), (ago(0), 570)]);
-        assert_eq!(recent.past(&[Phase::Tasks], Some("backup"), false), [(ago(15), 15)]);
+        assert_eq!(recent.past(&[Phase::Tasks], |it| it == Some("backup"), false), [(ago(15), 15)]);
     }
 }

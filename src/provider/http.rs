@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -104,6 +104,8 @@ pub struct HttpClient {
     pub(super) limits: &'static [LimitHeaders],
     pub(super) api_key: Option<ApiKey>,
     pub(super) intake: Intake,
+    /// Whether an answer to a call said that it is made up.
+    pub(super) simulated: AtomicBool,
     lanes: Vec<Lane>,
 }
 
@@ -172,7 +174,16 @@ impl HttpClient {
         let query = version(&settings, VersionPlace::Query);
         let HttpSettings { access, api_key, max_body_bytes, .. } = settings;
         let (limits, intake) = (access.limits, Intake::new(max_body_bytes));
-        Ok(Self { base_url, headers, query, limits, api_key, intake, lanes })
+        Ok(Self {
+            base_url,
+            headers,
+            query,
+            limits,
+            api_key,
+            intake,
+            simulated: AtomicBool::new(false),
+            lanes,
+        })
     }
 
     /// Posts a JSON `body` to `path` below the base URL and waits for the whole answer.
@@ -202,6 +213,11 @@ impl HttpClient {
         } else {
             self.refusal(response, headers).await
         }
+    }
+
+    /// Whether a simulator has answered calls about batches.
+    pub fn is_simulated(&self) -> bool {
+        self.simulated.load(Ordering::Relaxed)
     }
 
     /// `text` without the key, should a server have sent it.

@@ -237,6 +237,8 @@ impl Carrier {
 
     /// Nothing of the batch was carried out, and nothing will be: its requests are asked again.
     pub(super) async fn withdraw(&mut self, message: &str) -> Result<End, RunError> {
+        // So that all of them are gathered before any leaves again.
+        self.note(Note::Reading { number: self.batch.tag.batch }).await;
         for line in std::mem::take(&mut self.batch.lines).into_values() {
             self.free(line, None, RunError::Batch { message: message.to_owned() }, false).await;
         }
@@ -260,6 +262,7 @@ impl Carrier {
     /// asked again.
     pub(super) async fn lose(&mut self, message: &str) -> Result<End, RunError> {
         tracing::warn!(message, "a batch is lost");
+        self.note(Note::Reading { number: self.batch.tag.batch }).await;
         for line in std::mem::take(&mut self.batch.lines).into_values() {
             self.unconfirmed(line, message).await;
         }

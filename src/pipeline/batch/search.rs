@@ -6,6 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Closing;
 use super::carrier::Carrier;
@@ -16,6 +19,8 @@ use crate::provider::{BatchStage, CallError, CustomId, RawLine, Refusal, RemoteB
 /// How often the list must not have it, one look after the other: a call whose answer was lost may
 /// still be on its way.
 const LOOKS: u32 = 3;
+/// And not within this time: a gateway may still be passing the call on when its client is gone.
+const LATE: Duration = Duration::from_secs(150);
 /// How far the clocks of this machine and the provider may be apart, in milliseconds.
 const SKEW_MS: i64 = 60 * 60 * 1_000;
 /// Pages that are looked through, at most.
@@ -39,9 +44,9 @@ impl Carrier {
     /// Looks for the batch.
     pub(super) async fn search(&mut self) -> Result<Found, RunError> {
         let mut patience = Patience::of_late(&self.batch.lane.first_site().base_url);
-        let (mut looks, mut failures) = (0, 0);
+        let (began, mut looks, mut failures) = (Instant::now(), 0, 0);
         let mut others = BTreeSet::new();
-        while looks < LOOKS {
+        while looks < LOOKS || self.may_be_late(began) {
             match self.look(&mut others).await {
                 Ok(Look::Is(id)) => {
                     self.created(&id).await?;
@@ -49,6 +54,10 @@ impl Carrier {
                     return Ok(Found::At(id));
                 }
                 Ok(Look::Absent) => looks += 1,
+                Ok(Look::Unreadable) => {
+                    let message = "a batch that may be it has no results any more";
+                    return Ok(Found::Unknowable(message.to_owned()));
+                }
                 Ok(Look::MayBe) => {
                     looks = 0;
                     self.tell_search().await;
@@ -75,11 +84,19 @@ impl Carrier {
                     continue;
                 }
             }
-            if looks < LOOKS && self.rested(patience.pause()).await == Closing::Leave {
+            if (looks < LOOKS || self.may_be_late(began))
+                && self.rested(patience.pause()).await == Closing::Leave
+            {
                 return Ok(Found::Left);
             }
         }
         Ok(Found::Nowhere)
+    }
+
+    /// Whether the call that creates the batch may still arrive. A simulator says that it is one, and
+    /// has nobody behind it.
+    fn may_be_late(&self, began: Instant) -> bool {
+        began.elapsed() < LATE && !self.batch.lane.first_site().client.is_simulated()
     }
 
     /// One look through the provider's list. `others` are batches that turned out to be others'.
@@ -98,10 +115,18 @@ impl Carrier {
                 found = Look::MayBe;
                 continue;
             }
-            if self.names_our_requests(batch).await? {
-                return Ok(Look::Is(batch.id.clone()));
+            // Archived, or deleted.
+            if batch.results.is_empty() {
+                return Ok(Look::Unreadable);
             }
-            others.insert(batch.id.clone());
+            match self.names_our_requests(batch).await {
+                Ok(true) => return Ok(Look::Is(batch.id.clone())),
+                Ok(false) => others.insert(batch.id.clone()),
+                Err(CallError::Refused { error, .. }) if matches!(error.status, 404 | 410) => {
+                    return Ok(Look::Unreadable);
+                }
+                Err(error) => return Err(error),
+            };
         }
         Ok(found)
     }
@@ -171,6 +196,8 @@ fn refuses_to_list(error: &CallError) -> Option<String> {
 enum Look {
     Is(String),
     Absent,
+    /// What may be it cannot be read any more.
+    Unreadable,
     /// It may be one that has not ended.
     MayBe,
 }

@@ -151,7 +151,8 @@ impl Carrier {
         group: Vec<ResultLine>,
         told: &mut Told,
     ) -> Result<(), RunError> {
-        let mut answered: Vec<Answered> = Vec::new();
+        // Answers first: a refusal beside a hundred of them is not the end of the run.
+        let (mut answered, mut others): (Vec<Answered>, Vec<_>) = Default::default();
         for ResultLine { custom_id, result } in group {
             let id = CustomId::parse(&custom_id).filter(|id| id.tag == self.batch.tag);
             let Some(attempt) = id.map(|id| id.attempt).filter(|it| told.in_file.insert(*it))
@@ -166,13 +167,20 @@ impl Carrier {
             let Some(line) = self.batch.lines.remove(&attempt) else { continue };
             match result {
                 LineResult::Answered { status, body } => answered.push((line, status, body)),
+                other => others.push((line, other)),
+            }
+        }
+        let stored = self.answered(answered).await;
+        for (line, result) in others {
+            match result {
                 LineResult::Refused(error) => self.refused(line, error).await,
                 LineResult::Lapsed(why) => {
                     self.free(line, None, RunError::Batch { message: why.to_owned() }, true).await;
                 }
+                LineResult::Answered { .. } => {}
             }
         }
-        self.answered(answered).await
+        stored
     }
 
     /// Makes answers durable, all in one commit if it can be, and only then reads them.
@@ -190,12 +198,22 @@ impl Carrier {
             })
         });
         let stored = join_all(responses).await;
+        let mut failure = Ok(());
         for ((line, _, body), seq) in answered.into_iter().zip(stored) {
-            self.shared.count(|attempts| attempts.answered += 1);
-            self.batch.lane.first_site().note_success();
-            self.read_answer(line, seq?, &body).await;
+            match seq {
+                Ok(seq) => {
+                    self.shared.count(|attempts| attempts.answered += 1);
+                    self.batch.lane.first_site().note_success();
+                    self.read_answer(line, seq, &body).await;
+                }
+                // The next session reads it again.
+                Err(error) => {
+                    self.over(line, Report::Cancelled).await;
+                    failure = Err(error.into());
+                }
+            }
         }
-        Ok(())
+        failure
     }
 
     async fn read_answer(&self, mut line: Line, seq: u64, body: &bytes::Bytes) {

@@ -1,5 +1,6 @@
 //! One call about batches, of any method.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -92,6 +93,9 @@ impl HttpClient {
         *request.body_mut() = call.body.map(|(_, body)| body.into());
         let response = place.carry(request, key).await?;
         let headers = ResponseHeaders::read(response.headers(), self.limits, clock::now(), key);
+        if headers.simulated {
+            self.simulated.store(true, Ordering::Relaxed);
+        }
         if response.status().is_success() {
             return Ok(response);
         }
