@@ -231,6 +231,34 @@ fn the_budget_holds_whatever_is_in_batches() {
 }
 
 #[test]
+fn requests_of_a_batch_that_never_left_leave_together_again() {
+    for commit in 1..40 {
+        let (place, server) = (Place::new(), Server::start(settings()));
+        let args = ["--target", "200", "--budget", "5"];
+        let dies_at = format!("commit.after:{commit}");
+        let mut dies = command(&place, &server, "openai", &args);
+        Ended(dies.env("INSTRUCTMILL_FAILPOINT", dies_at).output().unwrap());
+        if !place.path("run/run.db").exists() {
+            continue;
+        }
+        let begun = place.status();
+        let Some(batch) = begun["batches"].as_array().unwrap().first() else { continue };
+        let requests = batch["requests"].as_u64().unwrap();
+        assert!(batch["id"].is_null() && requests > 1, "{begun}");
+        generate(&place, &server, "openai", &args).assert_code(0);
+        let status = place.status();
+        assert_exact(&place, &server);
+        let sizes = status["batches"].as_array().unwrap();
+        assert!(
+            sizes.iter().any(|again| again["id"].is_string() && again["requests"] == requests),
+            "{status}"
+        );
+        return;
+    }
+    panic!("no commit left a batch that had not left");
+}
+
+#[test]
 fn an_account_with_few_tokens_gets_smaller_batches() {
     let (place, server) = (
         Place::new(),
