@@ -237,7 +237,7 @@ fn requests_of_a_batch_that_never_left_leave_together_again() {
         let args = ["--target", "200", "--budget", "5"];
         let dies_at = format!("commit.after:{commit}");
         let mut dies = command(&place, &server, "openai", &args);
-        Ended(dies.env("INSTRUCTMILL_FAILPOINT", dies_at).output().unwrap());
+        dies.env("INSTRUCTMILL_FAILPOINT", dies_at).output().unwrap();
         if !place.path("run/run.db").exists() {
             continue;
         }

@@ -12,6 +12,7 @@ use super::{BatchApi, Package, RemoteBatch, Tag, identifier};
 use crate::provider::excerpt::{shorten, visible_text};
 use crate::provider::http::HttpClient;
 use crate::provider::json::parse_json;
+use crate::provider::key::ApiKey;
 
 const JSON: &str = "application/json";
 /// The longest that a call takes which carries no file.
@@ -135,10 +136,22 @@ impl<'a> BatchClient<'a> {
     async fn json(&self, call: Call<'_>) -> Result<Value, CallError> {
         let mut response = self.http.call(call).await?;
         let body = self.http.intake.read(&mut response, self.http.api_key.as_ref()).await?;
-        parse_json(&body).ok_or_else(|| CallError::Unreadable {
+        let value = parse_json(&body).ok_or_else(|| CallError::Unreadable {
             message: shorten(&visible_text(&String::from_utf8_lossy(&body))),
+        })?;
+        Ok(match &self.http.api_key {
+            Some(key) => without_key(value, key),
+            None => value,
         })
     }
+}
+
+/// The same without the key, should the server send it with some of its characters escaped: written
+/// anew it has none of them.
+fn without_key(value: Value, key: &ApiKey) -> Value {
+    let text = value.to_string();
+    let clean = key.scrub(&text);
+    if clean == text { value } else { parse_json(clean.as_bytes()).unwrap_or_default() }
 }
 
 fn get<'a>(path: &'a str, query: &'a [(&'a str, String)]) -> Call<'a> {
@@ -151,4 +164,18 @@ fn post<'a>(path: &'a str, body: Option<(&'a str, Bytes)>) -> Call<'a> {
 
 fn unreadable(value: &Value) -> CallError {
     CallError::Unreadable { message: shorten(&visible_text(&value.to_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_comes_back_escaped_is_taken_out() {
+        let key = ApiKey::new("sk-secret-123".to_owned()).unwrap();
+        let echoed = br#"{"id": "b", "errors": {"data": [{"message": "bad \u0073k-secret-123"}]}}"#;
+        let value = without_key(parse_json(echoed).unwrap(), &key);
+        assert_eq!(value["id"], "b");
+        assert_eq!(value["errors"]["data"][0]["message"], "bad (redacted)");
+    }
 }
