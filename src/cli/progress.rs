@@ -249,7 +249,8 @@ fn lane(lane: &LaneSnapshot) -> String {
     };
     let waiting = match lane.waiting {
         0 => String::new(),
-        waiting => format!(", {waiting} waiting for the rate limit"),
+        // For the rate limit: longer words would not fit into 80 columns.
+        waiting => format!(", {waiting} waiting"),
     };
     let gone = match lane.set_aside {
         0 => String::new(),
@@ -314,6 +315,6 @@ mod tests {
         insta::assert_snapshot!(network(&snapshot), @"paused for 3.0s by the server's rate limit");
         snapshot.lanes[0].phase = Some(Phase::Instructions);
         snapshot.lanes.push(LaneSnapshot { phase: Some(Phase::Responses), waiting: 29, ..lane });
-        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 3 in flight, 29 waiting for the rate limit, 118/120 requests/min, 0 tokens/min");
+        insta::assert_snapshot!(network(&snapshot), @"instructions: paused for 3.0s by the server's rate limit; responses: 3 in flight, 29 waiting, 118/120 requests/min, 0 tokens/min");
     }
 }

@@ -126,6 +126,18 @@ pub enum ConfigError {
     /// The run began with other settings.
     #[error("the run began with other settings: {}", list(.0))]
     Changed(Vec<Change>),
+    /// Batches are open at another place than requests would go to, or under another key.
+    #[error(
+        "{batches} {} open at the provider, and would be looked for elsewhere: {}",
+        if *.batches == 1 { "batch is" } else { "batches are" },
+        list(.changes)
+    )]
+    BatchesElsewhere {
+        /// How many batches.
+        batches: usize,
+        /// The settings that say where.
+        changes: Vec<Change>,
+    },
     /// The run began with other benchmarks, or none.
     #[error(
         "the run began with {}, and --decontaminate names {}",
@@ -153,6 +165,10 @@ impl ConfigError {
             Self::Changed(_) | Self::SeedsChanged { .. } | Self::BenchmarksChanged { .. } => {
                 "the tasks of a run follow from one configuration: start another run with a new \
                  --run directory, or derive this one again with `instructmill replay`"
+            }
+            Self::BatchesElsewhere { .. } => {
+                "go on with the address and the key of before until these batches are at their end; \
+                 `status` lists them"
             }
             _ => "",
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::endpoint::EndpointSettings;
 use super::money::Money;
 use super::phase::PhaseSettings;
+use crate::event::Phase;
 
 /// Defines the settings once: the struct, the list of its keys, and how two layers are merged.
 macro_rules! settings {
@@ -220,6 +221,9 @@ const FIXED: &[&str] = &[
     "keywords",
 ];
 
+/// Settings that say where requests go, and with which key.
+const ADDRESS: &[&str] = &["base_url", "api_key_env", "endpoints"];
+
 /// A setting that differs from what a run began with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -244,21 +248,29 @@ impl Settings {
 
     /// The fixed settings in which `self` differs from what the run began with.
     pub fn changes_since(&self, begun: &Self) -> Vec<Change> {
-        let (before, now) = (begun.to_json(), self.to_json());
-        let show = |value: Option<&serde_json::Value>| {
-            value.map_or_else(|| "unset".to_owned(), ToString::to_string)
-        };
         let at_top = FIXED.iter().map(|key| ((*key).to_owned(), format!("/{key}")));
         let in_tables = ["instructions", "responses"].into_iter().flat_map(|table| {
             let of_phase = FIXED.iter().filter(|key| PhaseSettings::KEYS.contains(key));
             of_phase.map(move |key| (format!("{table}.{key}"), format!("/{table}/{key}")))
         });
-        at_top
-            .chain(in_tables)
-            .map(|(key, place)| (key, before.pointer(&place), now.pointer(&place)))
-            .filter(|(_, before, now)| before != now)
-            .map(|(key, before, now)| Change { key, before: show(before), now: show(now) })
-            .collect()
+        changes(begun, self, at_top.chain(in_tables))
+    }
+
+    /// Where requests of a phase would go, in as far as they went elsewhere in the session that `begun`
+    /// is of.
+    pub fn moves_since(&self, begun: &Self, phase: Phase) -> Vec<Change> {
+        let places = ADDRESS.iter().map(|key| ((*key).to_owned(), format!("/{key}")));
+        changes(&begun.of_phase(phase), &self.of_phase(phase), places)
+    }
+
+    /// What holds for one phase.
+    fn of_phase(&self, phase: Phase) -> Self {
+        let table = match phase {
+            Phase::Instructions => self.instructions.as_ref(),
+            Phase::Responses => self.responses.as_ref(),
+            Phase::Tasks | Phase::Embeddings => None,
+        };
+        table.map_or_else(|| self.clone(), |table| table.over(self))
     }
 
     /// The model that writes the outputs.
@@ -285,6 +297,23 @@ impl Settings {
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
     }
+}
+
+/// What differs of some settings, each named with its place in the JSON object of all.
+fn changes(
+    begun: &Settings,
+    now: &Settings,
+    places: impl Iterator<Item = (String, String)>,
+) -> Vec<Change> {
+    let (before, now) = (begun.to_json(), now.to_json());
+    let show = |value: Option<&serde_json::Value>| {
+        value.map_or_else(|| "unset".to_owned(), ToString::to_string)
+    };
+    places
+        .map(|(key, place)| (key, before.pointer(&place), now.pointer(&place)))
+        .filter(|(_, before, now)| before != now)
+        .map(|(key, before, now)| Change { key, before: show(before), now: show(now) })
+        .collect()
 }
 
 #[cfg(test)]

@@ -30,7 +30,10 @@ use crate::failpoint::{Point, reached};
 use crate::histogram::Histogram;
 use crate::ledger::{Ledger, Totals};
 use crate::provider::Transport;
-use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
+use crate::store::{
+    AttemptEnd, BatchState, OpenRun, RunDir, RunReader, StoreError, StoredBatch, StoredResponse,
+    unix_ms,
+};
 use crate::summary::{StopReason, Summary};
 
 /// Where the classes of answers' latencies end, in seconds: from a simulated answer to one of a model
@@ -213,13 +216,15 @@ impl Prepared {
         let judged = resumed.judged;
         let mut collector =
             Collector::new(&config, Arc::clone(&shared), lanes, resumed, stop_signal, progress);
+        // Before anything else may be promised: what they cost is in the hands of others.
+        let batches = collector.set_batches_aside(batches);
         for seq in judged.response_seq.. {
             let Some(response) = run.reader.response_after(seq)? else { break };
             if !collector.take_stored(read(&config, response)).await {
                 break;
             }
         }
-        collector.resume_batches(batches);
+        collector.take_up_batches(batches);
         let stop = on_a_worker_thread(collector.run(shutdown)).await;
         drop(shared);
         for endpoint in endpoints {
@@ -325,6 +330,7 @@ fn check_unchanged(config: &RunConfig, dir: &RunDir) -> Result<(), PrepareError>
     if !changes.is_empty() {
         return Err(ConfigError::Changed(changes).into());
     }
+    check_batches(config, &begun, &dir.read()?)?;
     let seeds = dir.read()?.meta(SEEDS_KEY)?;
     if seeds.is_some_and(|begun| begun != config.seeds.sha256) {
         let path = config.settings.seeds.as_ref().map(|path| path.display().to_string());
@@ -337,6 +343,24 @@ fn check_unchanged(config: &RunConfig, dir: &RunDir) -> Result<(), PrepareError>
         return Err(ConfigError::BenchmarksChanged { before, now }.into());
     }
     Ok(())
+}
+
+/// Open batches are where they were sent, and another account does not have them: what they bring
+/// would be bought again.
+fn check_batches(
+    config: &RunConfig,
+    begun: &Settings,
+    reader: &RunReader,
+) -> Result<(), PrepareError> {
+    let may_exist = |batch: &StoredBatch| batch.state != BatchState::Begun;
+    let open: Vec<_> = reader.open_batches()?.into_iter().filter(may_exist).collect();
+    let moves = |batch: &StoredBatch| config.settings.moves_since(begun, batch.phase);
+    let changes = open.iter().map(moves).find(|changes| !changes.is_empty());
+    let batches = open.iter().filter(|batch| !moves(batch).is_empty()).count();
+    match changes {
+        Some(changes) => Err(ConfigError::BatchesElsewhere { batches, changes }.into()),
+        None => Ok(()),
+    }
 }
 
 async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {

@@ -40,7 +40,7 @@ impl Watchdog {
     pub(super) fn look<'a>(
         &mut self,
         waits: &Waits,
-        batches: usize,
+        has_batches: bool,
         apis: impl Iterator<Item = (&'a str, &'a Limiter)>,
     ) -> Option<String> {
         let quiet = self.quiet();
@@ -48,7 +48,7 @@ impl Watchdog {
             return None;
         }
         let reasons = reasons(waits, apis);
-        if reasons.is_empty() && batches > 0 {
+        if reasons.is_empty() && has_batches {
             self.said_at = Instant::now();
             return None;
         }
@@ -118,15 +118,15 @@ mod tests {
         let (mut watchdog, waits) = (Watchdog::new(), Waits::default());
         let _under_way: Vec<_> = (0..32).map(|_| waits.begin(Wait::Answer)).collect();
         advance(seconds(59)).await;
-        assert_eq!(watchdog.look(&waits, 0, NONE), None);
+        assert_eq!(watchdog.look(&waits, false, NONE), None);
         watchdog.arrived();
         advance(seconds(59)).await;
-        assert_eq!(watchdog.look(&waits, 0, NONE), None);
+        assert_eq!(watchdog.look(&waits, false, NONE), None);
         advance(seconds(1)).await;
-        let said = watchdog.look(&waits, 0, NONE).unwrap();
+        let said = watchdog.look(&waits, false, NONE).unwrap();
         assert_eq!(said, "no answer for 60 s: 32 requests under way, the oldest for 119 s");
         watchdog.arrived();
-        assert_eq!(watchdog.look(&waits, 0, NONE), None);
+        assert_eq!(watchdog.look(&waits, false, NONE), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -136,14 +136,14 @@ mod tests {
         advance(seconds(61)).await;
         let _retry = waits.begin(Wait::Retry);
         advance(seconds(2)).await;
-        let said = watchdog.look(&waits, 0, NONE).unwrap();
+        let said = watchdog.look(&waits, false, NONE).unwrap();
         assert_eq!(
             said,
             "no answer for 63 s: waiting for the journal's disk: 1, for 63 s; waiting to be sent \
              again: 1, for 2 s"
         );
         drop(disk);
-        assert!(!watchdog.look(&waits, 0, NONE).unwrap().contains("disk"));
+        assert!(!watchdog.look(&waits, false, NONE).unwrap().contains("disk"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -164,14 +164,14 @@ mod tests {
             let next = limiter.acquire(100);
             // It looks at the limit, and waits.
             assert!(tokio::time::timeout(seconds(5), next).await.is_err());
-            let said = watchdog.look(&waits, 0, [("m", &limiter)].into_iter()).unwrap();
+            let said = watchdog.look(&waits, false, [("m", &limiter)].into_iter()).unwrap();
             let expected = format!(
                 "no answer for 60 s: waiting for the rate limit: 1; the {what} per minute of m are \
                  used, next permit in 1 s"
             );
             assert_eq!(said, expected);
             limiter.pause_until(Instant::now() + seconds(30));
-            let said = watchdog.look(&waits, 0, [("m", &limiter)].into_iter()).unwrap();
+            let said = watchdog.look(&waits, false, [("m", &limiter)].into_iter()).unwrap();
             assert!(said.ends_with("; m paused by a 429 for 30 s more"), "{said}");
         }
     }

@@ -366,6 +366,43 @@ fn the_next_session_goes_on_with_the_batches_of_the_one_before() {
 }
 
 #[test]
+fn open_batches_are_looked_for_only_where_they_were_sent() {
+    let slow = SimulatorSettings { batch_latency_ms: 700, ..settings() };
+    let (place, server) = (Place::new(), Server::start(slow));
+    let args = ["--target", "100", "--budget", "5"];
+    let mut interrupted = command(&place, &server, "openai", &args);
+    let mut child = interrupted.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_calls(&server, &mut child, 4);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    child.wait().unwrap();
+    let (calls, open) = (server.bill().batch_calls, place.status());
+
+    // Another server does not have the batch, nor has another account.
+    let other = Server::start(settings());
+    let moved = generate(&place, &other, "openai", &args);
+    let where_it_was = format!("base_url was \"{}\"", server.base_url());
+    moved
+        .assert_code(2)
+        .assert_says("1 batch is open at the provider, and would be looked for elsewhere");
+    moved.assert_says(&where_it_was).assert_says("until these batches are at their end");
+    let mut renamed = command(&place, &server, "openai", &args);
+    let renamed =
+        Ended(renamed.args(["--api-key-env", "OTHER"]).env("OTHER", KEY).output().unwrap());
+    renamed.assert_code(2).assert_says("api_key_env was unset and is now \"OTHER\"");
+    let bill = other.bill();
+    assert_eq!((bill.batch_calls, server.bill().batch_calls), (0, calls));
+    assert_eq!(place.status(), open, "nothing was written");
+
+    generate(&place, &server, "openai", &args).assert_code(0);
+    assert_exact(&place, &server);
+    // Once none is open any more, the run may go on elsewhere.
+    let args = ["--target", "120", "--budget", "5"];
+    generate(&place, &other, "openai", &args).assert_code(0);
+    assert_eq!(place.export().len(), 120);
+}
+
+#[test]
 fn what_is_not_needed_any_more_is_cancelled() {
     for provider in PROVIDERS {
         let slow = SimulatorSettings { batch_latency_ms: 300, ..settings() };
@@ -416,6 +453,8 @@ fn a_phase_can_go_in_batches_alone() {
     let (status, bill) = (place.status(), server.bill());
     assert_eq!(status["phases"]["instructions"]["attempts"], bill.requests, "{status}");
     assert_eq!(status["phases"]["responses"]["attempts"], bill.batch_requests, "{status}");
+    // Outputs gather while instructions come one by one; what is missing then goes in another.
+    assert!(bill.batches <= 5, "{bill:?}");
     place.assert_replays();
 }
 

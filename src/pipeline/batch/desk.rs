@@ -94,6 +94,11 @@ impl Desk {
         self.under_way.values().any(|batch| batch.is_reading)
     }
 
+    /// Whether no batch is under way.
+    pub(in crate::pipeline) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
     /// Nothing more comes into what has gathered.
     pub(in crate::pipeline) fn close_gatherings(&mut self) {
         self.ready.extend(self.gathering.drain(..));

@@ -29,10 +29,12 @@ impl Collector {
         self.batches.gather(Gathered { job, failures: 0 }, batches);
     }
 
-    /// Sends what has gathered, unless results are being read or judged, which may call for more;
-    /// `is_short` when judging waits for money.
+    /// Sends what has gathered, unless results are being read or judged, or answers outside of batches
+    /// are under way, which may call for more; `is_short` when judging waits for money.
     pub(super) fn send_batches(&mut self, is_short: bool) {
-        if !self.batches.is_reading() && (self.waiting.is_empty() || is_short) {
+        let others_come = self.lane.batches.is_none() && self.lane.in_flight() > 0;
+        let is_quiet = !self.batches.is_reading() && !others_come;
+        if is_quiet && (self.waiting.is_empty() || is_short) {
             self.batches.close_gatherings();
         }
         while let Some((number, gathering)) = self.batches.next_to_leave() {
@@ -136,22 +138,41 @@ impl Collector {
         RequestConfig { tasks_per_request, max_output_tokens: limit, ..usual.clone() }
     }
 
-    /// Takes up the batches that earlier sessions left at the provider.
-    pub(in crate::pipeline) fn resume_batches(&mut self, stored: Vec<StoredBatch>) {
-        for stored in stored {
-            let lane = match &self.two_phases {
-                Some(two) if stored.phase == Phase::Responses => Arc::clone(&two.lane),
-                _ => Arc::clone(&self.lane),
-            };
-            // A run goes in batches from its beginning to its end.
-            let Some(batches) = lane.batches else { continue };
-            let (run, ledger) = (&self.shared.run_id, &self.shared.ledger);
-            let (mut batch, start) = resumed(stored, run, &lane, ledger);
+    /// Sets aside what the batches cost that earlier sessions left at the provider, and then, as far as
+    /// the money goes, keeps back what they may call for.
+    pub(in crate::pipeline) fn set_batches_aside(
+        &self,
+        stored: Vec<StoredBatch>,
+    ) -> Vec<(Batch, Start)> {
+        let (run, ledger) = (&self.shared.run_id, &self.shared.ledger);
+        let mut all: Vec<_> = stored
+            .into_iter()
+            .map(|stored| {
+                let lane = match &self.two_phases {
+                    Some(two) if stored.phase == Phase::Responses => &two.lane,
+                    _ => &self.lane,
+                };
+                resumed(stored, run, lane, ledger)
+            })
+            .collect();
+        for (batch, _) in &mut all {
             for line in batch.lines.values_mut() {
                 line.purpose = self.earmarked(
                     std::mem::replace(&mut line.purpose, Purpose::of(batch.phase)),
                     line.max_output_tokens,
                 );
+            }
+        }
+        all
+    }
+
+    /// Takes up the batches that earlier sessions left at the provider.
+    pub(in crate::pipeline) fn take_up_batches(&mut self, batches: Vec<(Batch, Start)>) {
+        for (batch, start) in batches {
+            let lane = Arc::clone(&batch.lane);
+            // A run goes in batches from its beginning to its end.
+            let Some(way) = lane.batches else { continue };
+            for line in batch.lines.values() {
                 self.in_flight += 1;
                 lane.enter();
                 self.batches.asked.extend(&line.purpose.tasks);
@@ -168,8 +189,8 @@ impl Collector {
                 failed: 0,
             };
             let tokens = batch.lines.values().map(|line| estimated_tokens(&lane, line)).sum();
-            self.batches.add(UnderWay::new(Arc::clone(&lane), tokens, totals));
-            self.carry(batch, batches, start);
+            self.batches.add(UnderWay::new(lane, tokens, totals));
+            self.carry(batch, way, start);
         }
     }
 

@@ -224,7 +224,8 @@ impl Collector {
         loop {
             self.owe_open_tasks();
             self.start_requests();
-            if self.in_flight == 0 && self.stop.is_some() {
+            // A batch whose requests are all told may still be on its way to its end.
+            if self.in_flight == 0 && self.stop.is_some() && self.batches.is_idle() {
                 break;
             }
             // In this order, so that the same world brings about the same run.

@@ -27,7 +27,7 @@ impl Collector {
         self.summary.unconfirmed = money.unconfirmed;
         let stalled = self.watchdog.look(
             &self.shared.waits,
-            self.batches.totals().len(),
+            !self.batches.is_idle(),
             self.lanes.iter().flat_map(|(_, lane)| {
                 let sites = lane.sites().iter().filter(|site| !site.is_set_aside());
                 sites.map(|site| (lane.model.as_str(), &site.limiter))

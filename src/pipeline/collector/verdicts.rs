@@ -107,7 +107,10 @@ impl Collector {
 
     /// Takes up the outputs that a response with instructions calls for.
     fn owe(&mut self, earmark: Usd, batch: &VerdictBatch) {
-        let Some(two) = self.two_phases.as_mut().filter(|_| self.begun) else { return };
+        // Before that all open tasks are taken up together, with money of their own.
+        let Some(two) = self.two_phases.as_mut().filter(|_| self.begun) else {
+            return self.shared.ledger.release_earmark(earmark);
+        };
         let is_open = |verdict: &&Verdict| verdict.fate == Fate::Open;
         let owed = batch.verdicts.iter().filter(is_open).map(|verdict| Owed {
             task: OpenTask { response_seq: batch.response_seq, item_index: verdict.item_index },

@@ -10,24 +10,25 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::dialect::{Dialect, cancel, list, retrieve, shown};
 use super::results::{Results, Turn, file};
-use super::{Batch, BatchRequest, Status, call, cut, download, page};
-use crate::simulator::desk::{Desk, lock};
+use super::{Batch, BatchRequest, Status, call, cut, download};
+use crate::simulator::desk::lock;
 use crate::simulator::faults::Fault;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::reply;
-use crate::simulator::server::{Received, Server, json_response};
-use crate::simulator::wire::{self, Messages};
+use crate::simulator::server::{Received, Server};
+use crate::simulator::wire::{self, Api, Messages};
 
 const MAX_BYTES: usize = 256_000_000;
 const MAX_REQUESTS: usize = 100_000;
 
 pub(in crate::simulator) fn router() -> Router<Server> {
     Router::new()
-        .route("/v1/messages/batches", post(create).get(list))
-        .route("/v1/messages/batches/{id}", get(retrieve))
+        .route("/v1/messages/batches", post(create).get(list::<Anthropic>))
+        .route("/v1/messages/batches/{id}", get(retrieve::<Anthropic>))
         .route("/v1/messages/batches/{id}/results", get(results))
-        .route("/v1/messages/batches/{id}/cancel", post(cancel))
+        .route("/v1/messages/batches/{id}/cancel", post(cancel::<Anthropic>))
         .layer(DefaultBodyLimit::max(MAX_BYTES))
 }
 
@@ -56,7 +57,7 @@ async fn create(State(server): State<Server>, request: Received) -> Response {
             None,
         );
         cut(fault, &[Fault::CreateLost, Fault::Drop])?;
-        Ok(shown(desk, id.as_str().unwrap_or_default()))
+        Ok(shown::<Anthropic>(desk, id.as_str().unwrap_or_default()))
     })
 }
 
@@ -75,51 +76,6 @@ fn requests(asked: &Map<String, Value>) -> Option<Vec<BatchRequest>> {
     requests.filter(|requests| (1..=MAX_REQUESTS).contains(&requests.len()))
 }
 
-async fn retrieve(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-    request: Received,
-) -> Response {
-    let desk = server.desk();
-    call(desk, &Messages, &request, |_fault| Ok(shown(desk, &id)))
-}
-
-async fn cancel(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-    request: Received,
-) -> Response {
-    let desk = server.desk();
-    call(desk, &Messages, &request, |_fault| {
-        desk.end_batch(&mut lock(&desk.batches), &id, Some(()));
-        Ok(shown(desk, &id))
-    })
-}
-
-async fn list(State(server): State<Server>, request: Received) -> Response {
-    let desk = server.desk();
-    call(desk, &Messages, &request, |_fault| {
-        if desk.settings.hides_batches {
-            return Ok(reply::refused(&Messages, Refusal::unreadable("batches cannot be listed")));
-        }
-        let limit = request.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
-        let mut batches = lock(&desk.batches);
-        let own = |batch: &&Batch| batch.id.starts_with("msgbatch_");
-        let ids: Vec<String> = batches.all.iter().filter(own).map(|it| it.id.clone()).collect();
-        for id in ids {
-            desk.advance(&mut batches, &id);
-        }
-        let after = request.parameter("after_id");
-        let own = batches.all.iter().rev().filter(own);
-        let (shown, has_more) = page(own, after.as_deref(), limit.clamp(1, 1_000));
-        let data: Vec<Value> = shown.iter().map(|batch| batch_json(batch)).collect();
-        let (first, last) = (shown.first().map(|it| &*it.id), shown.last().map(|it| &*it.id));
-        Ok(json_response(
-            &json!({"data": data, "first_id": first, "last_id": last, "has_more": has_more}),
-        ))
-    })
-}
-
 async fn results(
     State(server): State<Server>,
     Path(id): Path<String>,
@@ -132,7 +88,7 @@ async fn results(
         let is_odd = fault == Some(Fault::ResultsOdd);
         let content = results.map(|results| results_file(results, is_odd));
         drop(batches);
-        Ok(content.map_or_else(no_such, |content| download(content, fault)))
+        Ok(content.map_or_else(Anthropic::no_such, |content| download(content, fault)))
     })
 }
 
@@ -153,36 +109,44 @@ fn results_file(results: &Results, is_odd: bool) -> Vec<u8> {
     file(results.lines(line), is_odd, &foreign)
 }
 
-/// The batch as it is now.
-fn shown(desk: &Desk, id: &str) -> Response {
-    let mut batches = lock(&desk.batches);
-    desk.advance(&mut batches, id);
-    let batch = batches.find(id).map(|batch| batch_json(batch));
-    batch.map_or_else(no_such, |batch| json_response(&batch))
-}
+/// Anthropic's batches.
+pub(super) struct Anthropic;
 
-fn batch_json(batch: &Batch) -> Value {
-    let counts = batch.results.as_ref().map(Results::counts).unwrap_or_default();
-    let is_open = batch.results.is_none();
-    json!({
-        "id": batch.id,
-        "type": "message_batch",
-        "processing_status": if is_open { "in_progress" } else { "ended" },
-        "request_counts": {
-            "processing": if is_open { batch.requests.len() } else { 0 },
-            "succeeded": counts.answered,
-            "errored": counts.refused,
-            "canceled": counts.cancelled,
-            "expired": counts.expired,
-        },
-        "created_at": batch.created_at.to_string(),
-        "archived_at": null,
-        "results_url": null,
-    })
-}
+impl Dialect for Anthropic {
+    const API: &'static dyn Api = &Messages;
+    const NAME: &'static str = "msgbatch_";
+    const AFTER: &'static str = "after_id";
+    const MOST: usize = 1_000;
 
-fn no_such() -> Response {
-    let error = json!({"type": "not_found_error", "message": "No such batch"});
-    let body = json!({"type": "error", "error": error}).to_string().into_bytes();
-    reply::json(StatusCode::NOT_FOUND, HeaderMap::new(), body)
+    fn batch(batch: &Batch) -> Value {
+        let counts = batch.results.as_ref().map(Results::counts).unwrap_or_default();
+        let is_open = batch.results.is_none();
+        json!({
+            "id": batch.id,
+            "type": "message_batch",
+            "processing_status": if is_open { "in_progress" } else { "ended" },
+            "request_counts": {
+                "processing": if is_open { batch.requests.len() } else { 0 },
+                "succeeded": counts.answered,
+                "errored": counts.refused,
+                "canceled": counts.cancelled,
+                "expired": counts.expired,
+            },
+            "created_at": batch.created_at.to_string(),
+            "archived_at": null,
+            "results_url": null,
+        })
+    }
+
+    fn list(batches: Vec<Value>, has_more: bool) -> Value {
+        let first = batches.first().map(|batch| batch["id"].clone());
+        let last = batches.last().map(|batch| batch["id"].clone());
+        json!({"data": batches, "first_id": first, "last_id": last, "has_more": has_more})
+    }
+
+    fn no_such() -> Response {
+        let error = json!({"type": "not_found_error", "message": "No such batch"});
+        let body = json!({"type": "error", "error": error}).to_string().into_bytes();
+        reply::json(StatusCode::NOT_FOUND, HeaderMap::new(), body)
+    }
 }

@@ -6,6 +6,7 @@
 //! its requests meets those of a request for a completion.
 
 mod anthropic;
+mod dialect;
 mod line;
 mod multipart;
 mod openai;

@@ -10,9 +10,10 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::dialect::{Dialect, cancel, list, retrieve, shown};
 use super::multipart::part;
 use super::results::{Results, Turn, file};
-use super::{Batch, BatchRequest, Batches, Objection, Status, call, cut, download, page};
+use super::{Batch, BatchRequest, Objection, Status, call, cut, download};
 use crate::simulator::desk::{Desk, lock};
 use crate::simulator::faults::Fault;
 use crate::simulator::refusal::Refusal;
@@ -29,9 +30,9 @@ pub(in crate::simulator) fn router() -> Router<Server> {
         .route("/v1/files", post(upload))
         .route("/v1/files/{id}", get(describe))
         .route("/v1/files/{id}/content", get(content))
-        .route("/v1/batches", post(create).get(list))
-        .route("/v1/batches/{id}", get(retrieve))
-        .route("/v1/batches/{id}/cancel", post(cancel))
+        .route("/v1/batches", post(create).get(list::<OpenAi>))
+        .route("/v1/batches/{id}", get(retrieve::<OpenAi>))
+        .route("/v1/batches/{id}/cancel", post(cancel::<OpenAi>))
         .layer(DefaultBodyLimit::max(MAX_FILE))
 }
 
@@ -66,7 +67,7 @@ async fn describe(
     let desk = server.desk();
     call(desk, &Chat, &request, |_fault| {
         let bytes = lock(&desk.batches).files.get(&id).map(Vec::len);
-        Ok(bytes.map_or_else(no_such, |bytes| json_response(&file_json(&id, bytes))))
+        Ok(bytes.map_or_else(OpenAi::no_such, |bytes| json_response(&file_json(&id, bytes))))
     })
 }
 
@@ -78,7 +79,7 @@ async fn content(
     let desk = server.desk();
     call(desk, &Chat, &request, |fault| {
         let batches = lock(&desk.batches);
-        let Some((kind, batch)) = id.split_once('-') else { return Ok(no_such()) };
+        let Some((kind, batch)) = id.split_once('-') else { return Ok(OpenAi::no_such()) };
         let batch = batches.all.iter().find(|it| it.id == batch);
         let is_odd = fault == Some(Fault::ResultsOdd);
         let content = match (kind, batch.and_then(|batch| batch.results.as_ref())) {
@@ -86,7 +87,7 @@ async fn content(
             ("error", Some(results)) => error_file(results, is_odd),
             _ => match batches.files.get(&id) {
                 Some(content) => content.clone(),
-                None => return Ok(no_such()),
+                None => return Ok(OpenAi::no_such()),
             },
         };
         drop(batches);
@@ -108,7 +109,7 @@ async fn create(State(server): State<Server>, request: Received) -> Response {
             _ => return Ok(refused("this endpoint has no batches")),
         };
         let input = lock(&desk.batches).files.get(text("input_file_id")).cloned();
-        let Some(input) = input else { return Ok(no_such()) };
+        let Some(input) = input else { return Ok(OpenAi::no_such()) };
         let (requests, tokens, objection) = read_file(api, text("endpoint"), &input);
         let objection = objection.or_else(|| desk.objection(fault, tokens));
         let id = desk.open_batch(
@@ -127,7 +128,7 @@ async fn create(State(server): State<Server>, request: Received) -> Response {
             objection.as_ref(),
         );
         cut(fault, &[Fault::CreateLost, Fault::Drop])?;
-        Ok(shown(desk, id.as_str().unwrap_or_default()))
+        Ok(shown::<OpenAi>(desk, id.as_str().unwrap_or_default()))
     })
 }
 
@@ -180,90 +181,63 @@ fn read_file(
     (requests, tokens, objection)
 }
 
-async fn retrieve(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-    request: Received,
-) -> Response {
-    let desk = server.desk();
-    call(desk, &Chat, &request, |_fault| Ok(shown(desk, &id)))
-}
+/// OpenAI's batches.
+pub(super) struct OpenAi;
 
-async fn cancel(
-    State(server): State<Server>,
-    Path(id): Path<String>,
-    request: Received,
-) -> Response {
-    let desk = server.desk();
-    call(desk, &Chat, &request, |_fault| {
-        desk.end_batch(&mut lock(&desk.batches), &id, Some(()));
-        Ok(shown(desk, &id))
-    })
-}
+impl Dialect for OpenAi {
+    const API: &'static dyn Api = &Chat;
+    const NAME: &'static str = "batch_";
+    const AFTER: &'static str = "after";
+    const MOST: usize = 100;
 
-async fn list(State(server): State<Server>, request: Received) -> Response {
-    let desk = server.desk();
-    call(desk, &Chat, &request, |_fault| {
-        if desk.settings.hides_batches {
-            return Ok(reply::refused(&Chat, Refusal::unreadable("batches cannot be listed")));
-        }
-        let limit = request.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(20);
-        let batches = lock(&desk.batches);
-        let own = batches.all.iter().rev().filter(|batch| batch.id.starts_with("batch_"));
-        let after = request.parameter("after");
-        let (shown, has_more) = page(own, after.as_deref(), limit.clamp(1, 100));
-        let data: Vec<Value> = shown.iter().map(|batch| batch_json(batch)).collect();
-        let last = shown.last().map(|batch| &*batch.id);
-        Ok(json_response(
-            &json!({"object": "list", "data": data, "last_id": last, "has_more": has_more}),
-        ))
-    })
-}
+    fn batch(batch: &Batch) -> Value {
+        let status = match batch.status {
+            Status::Open => "in_progress",
+            Status::Completed => "completed",
+            Status::Expired => "expired",
+            Status::Cancelled => "cancelled",
+            Status::Failed => "failed",
+        };
+        let counts = batch.results.as_ref().map(Results::counts).unwrap_or_default();
+        let file = |kind: &str, count: usize| {
+            (batch.results.is_some() && count > 0).then(|| format!("{kind}-{}", batch.id))
+        };
+        let errors = batch.kept.get("objection").map(|objection| {
+            json!({"object": "list", "data": [
+                {"code": objection[0], "message": objection[1], "param": null, "line": null},
+            ]})
+        });
+        let failed = counts.refused + counts.expired;
+        json!({
+            "id": batch.id,
+            "object": "batch",
+            "endpoint": batch.kept["endpoint"],
+            "errors": errors,
+            "input_file_id": batch.kept["input_file_id"],
+            "completion_window": "24h",
+            "status": status,
+            "output_file_id": file("output", counts.answered),
+            "error_file_id": file("error", failed),
+            "created_at": batch.created_at.as_second(),
+            "request_counts": {
+                "total": batch.requests.len(),
+                "completed": counts.answered,
+                "failed": failed,
+            },
+            "metadata": batch.kept.get("metadata"),
+        })
+    }
 
-/// The batch as it is now.
-fn shown(desk: &Desk, id: &str) -> Response {
-    let mut batches: std::sync::MutexGuard<'_, Batches> = lock(&desk.batches);
-    desk.advance(&mut batches, id);
-    let batch = batches.find(id).map(|batch| batch_json(batch));
-    batch.map_or_else(no_such, |batch| json_response(&batch))
-}
+    fn list(batches: Vec<Value>, has_more: bool) -> Value {
+        let last = batches.last().map(|batch| batch["id"].clone());
+        json!({"object": "list", "data": batches, "last_id": last, "has_more": has_more})
+    }
 
-fn batch_json(batch: &Batch) -> Value {
-    let status = match batch.status {
-        Status::Open => "in_progress",
-        Status::Completed => "completed",
-        Status::Expired => "expired",
-        Status::Cancelled => "cancelled",
-        Status::Failed => "failed",
-    };
-    let counts = batch.results.as_ref().map(Results::counts).unwrap_or_default();
-    let file = |kind: &str, count: usize| {
-        (batch.results.is_some() && count > 0).then(|| format!("{kind}-{}", batch.id))
-    };
-    let errors = batch.kept.get("objection").map(|objection| {
-        json!({"object": "list", "data": [
-            {"code": objection[0], "message": objection[1], "param": null, "line": null},
-        ]})
-    });
-    let failed = counts.refused + counts.expired;
-    json!({
-        "id": batch.id,
-        "object": "batch",
-        "endpoint": batch.kept["endpoint"],
-        "errors": errors,
-        "input_file_id": batch.kept["input_file_id"],
-        "completion_window": "24h",
-        "status": status,
-        "output_file_id": file("output", counts.answered),
-        "error_file_id": file("error", failed),
-        "created_at": batch.created_at.as_second(),
-        "request_counts": {
-            "total": batch.requests.len(),
-            "completed": counts.answered,
-            "failed": failed,
-        },
-        "metadata": batch.kept.get("metadata"),
-    })
+    fn no_such() -> Response {
+        let error = json!({"message": "No such object", "type": "invalid_request_error"});
+        let body = json!({"error": error}).to_string().into_bytes();
+        reply::json(StatusCode::NOT_FOUND, axum::http::HeaderMap::new(), body)
+    }
 }
 
 fn line(id: &str, response: &Value, error: &Value) -> Value {
@@ -300,10 +274,4 @@ fn error_file(results: &Results, is_odd: bool) -> Vec<u8> {
 
 fn refused(message: &'static str) -> Response {
     reply::refused(&Chat, Refusal::unreadable(message))
-}
-
-fn no_such() -> Response {
-    let error = json!({"message": "No such object", "type": "invalid_request_error"});
-    let body = json!({"error": error}).to_string().into_bytes();
-    reply::json(StatusCode::NOT_FOUND, axum::http::HeaderMap::new(), body)
 }
