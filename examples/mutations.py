@@ -260,6 +260,46 @@ MUTATIONS = [
         "UPDATE attempts SET state = 'refused'",
         "UPDATE attempts SET state = 'unconfirmed'",
     ),
+    (
+        "batch-created-again",
+        "a batch whose creation was not answered is created again, and not looked for",
+        "src/pipeline/batch/submit.rs",
+        "            if may_exist(&error) {",
+        "            if may_exist(&error) && failures > 1_000 {",
+    ),
+    (
+        "batch-not-announced",
+        "a batch is created before the journal knows that it may exist",
+        "src/pipeline/batch/submit.rs",
+        "        self.shared.journal.change_batch(number, BatchChange::Creating).await?;\n",
+        "        let _ = (number, BatchChange::Creating);\n",
+    ),
+    (
+        "batches-forgotten",
+        "a session does not take up the batches of the one before",
+        "src/pipeline/prepare.rs",
+        "let batches = run.reader.open_batches()?;",
+        "let batches: Vec<StoredBatch> = Vec::new();",
+    ),
+    (
+        "silence-is-free",
+        "requests that no line of a batch's results tells of count as free",
+        "src/pipeline/batch/settle.rs",
+        "remote.is_cut_short && remote.completed <= answered;",
+        "remote.completed <= answered || answered < u64::MAX;",
+    ),
+    (
+        "lost-batch-free",
+        "a batch of which nobody knows any more counts as free",
+        "src/pipeline/batch/carrier.rs",
+        """            self.unconfirmed(line, message).await;
+        }
+        self.end(message).await?;""",
+        """            let failure = RunError::Batch { message: message.to_owned() };
+            self.free(line, None, failure, true).await;
+        }
+        self.end(message).await?;""",
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 //! What a request costs is booked before its answer leaves and before any latency: a client that
 //! goes away is billed all the same, as real providers bill it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(super) struct Desk {
     /// Where answers are written, when that is done a few at a time.
     slots: Option<Semaphore>,
     pub(super) batches: Mutex<Batches>,
+    /// Set when its faults are over.
+    mended: AtomicBool,
 }
 
 /// The connection closes without an answer.
@@ -92,7 +95,29 @@ impl Desk {
         let (books, minute, smooth) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (cache, batches) = (Mutex::default(), Mutex::default());
         let slots = settings.slots.map(Semaphore::new);
-        Self { settings, writer: Writer::new(), books, minute, smooth, cache, batches, slots }
+        let mended = AtomicBool::new(false);
+        Self {
+            settings,
+            writer: Writer::new(),
+            books,
+            minute,
+            smooth,
+            cache,
+            batches,
+            slots,
+            mended,
+        }
+    }
+
+    /// Its faults are over.
+    pub(super) fn mend(&self) {
+        self.mended.store(true, Ordering::Relaxed);
+    }
+
+    /// The fault that this request or call meets.
+    pub(super) fn fault(&self, number: u64) -> Option<(Fault, &'static str)> {
+        let mended = self.mended.load(Ordering::Relaxed);
+        if mended { None } else { self.settings.faults.draw(self.settings.seed, number) }
     }
 
     pub(super) fn bill(&self) -> Bill {
@@ -154,7 +179,7 @@ impl Desk {
         self.check_key(api, incoming.headers)?;
         let request = request.map_err(Refusal::unreadable)?;
         self.check_request(&request)?;
-        let fault = self.settings.faults.draw(self.settings.seed, number);
+        let fault = self.fault(number);
         let fault = fault.filter(|(kind, _)| !kind.is_of_batches());
         if let Some(refusal) = fault.and_then(|(kind, name)| Refusal::by_fault(kind, name)) {
             return Err(refusal);

@@ -34,7 +34,7 @@ impl Cutter {
         self.0.store(true, Ordering::Release);
     }
 
-    fn is_cut(&self) -> bool {
+    pub(super) fn is_cut(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }

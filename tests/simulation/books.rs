@@ -139,7 +139,14 @@ impl Books {
                  {reserved} of them open"
             ));
         }
-        let tasks: Vec<String> = tasks.split_whitespace().map(str::to_owned).collect();
+        self.check_not_bought(&connection, request, &tasks);
+        let tasks = tasks.split_whitespace().map(str::to_owned).collect();
+        Some(Departing { phase, tasks })
+    }
+
+    /// Checks that neither a request nor any of the outputs that it asks for is answered already.
+    fn check_not_bought(&self, connection: &Connection, request: u64, tasks: &str) {
+        let tasks: Vec<&str> = tasks.split_whitespace().collect();
         let sql = "SELECT q.request_index, q.tasks FROM responses r JOIN requests q
             USING (request_index) WHERE q.request_index = ?1 OR q.tasks != ''";
         let mut statement = connection.prepare_cached(sql).expect("the statement is right");
@@ -147,22 +154,68 @@ impl Books {
         while let Some(row) = rows.next().expect("a row") {
             let answered = whole(row, 0).expect("an index");
             let theirs: String = row.get(1).expect("tasks");
-            let shared = theirs.split_whitespace().find(|task| tasks.iter().any(|t| t == task));
+            let shared = theirs.split_whitespace().find(|task| tasks.contains(task));
             if answered == request {
                 self.world.violate(format!("request {request} is answered and bought again"));
             } else if let Some(task) = shared {
                 self.world.violate(format!("the output of {task} is bought again"));
             }
         }
-        Some(Departing { phase, tasks })
+    }
+
+    /// Checks that a request may leave in a batch, or be uploaded for one.
+    pub fn check_line(&self, batch: u64, attempt: u64) {
+        let connection = self.lock();
+        let sql = "SELECT a.request_index, q.tasks, a.state, a.batch_id FROM attempts a
+            JOIN requests q USING (request_index) WHERE a.id = ?1";
+        let mut statement = connection.prepare_cached(sql).expect("the statement is right");
+        let row = statement.query_row([signed(attempt)], |row| {
+            let state: String = row.get(2)?;
+            Ok((whole(row, 0)?, row.get::<_, String>(1)?, state, row.get::<_, Option<i64>>(3)?))
+        });
+        let Ok((request, tasks, state, within)) = row else {
+            return self.world.violate(format!("attempt {attempt} leaves and is not durable"));
+        };
+        if state != "reserved" || within != Some(signed(batch)) {
+            self.world.violate(format!(
+                "attempt {attempt} leaves in batch {batch}, and is {state} in {within:?}"
+            ));
+        }
+        self.check_not_bought(&connection, request, &tasks);
+    }
+
+    /// Checks that a batch may be created.
+    pub fn check_creation(&self, batch: u64) {
+        let connection = self.lock();
+        let sql = "SELECT state FROM batches WHERE id = ?1";
+        let state = connection.query_row(sql, [signed(batch)], |row| row.get::<_, String>(0));
+        if state.as_deref() != Ok("creating") {
+            self.world.violate(format!("batch {batch} is created, and is {state:?}"));
+        }
+    }
+
+    /// Batches that may be at the server and are not at their end.
+    pub fn open_batches(&self) -> u64 {
+        self.number("SELECT count(*) FROM batches WHERE state IN ('creating', 'created')")
+    }
+
+    /// What each attempt is charged with, at most.
+    pub fn charged_by_attempt(&self) -> BTreeMap<u64, u64> {
+        self.charged_by("id")
     }
 
     /// What each request is charged with, at most.
     pub fn charged(&self) -> BTreeMap<u64, u64> {
+        self.charged_by("request_index")
+    }
+
+    fn charged_by(&self, column: &str) -> BTreeMap<u64, u64> {
         let connection = self.lock();
-        let sql = "SELECT request_index, sum(CASE state WHEN 'answered' THEN cost_pico
-            WHEN 'refused' THEN 0 ELSE reserved_pico END) FROM attempts GROUP BY 1";
-        let mut statement = connection.prepare_cached(sql).expect("the statement is right");
+        let sql = format!(
+            "SELECT {column}, sum(CASE state WHEN 'answered' THEN cost_pico
+             WHEN 'refused' THEN 0 ELSE reserved_pico END) FROM attempts GROUP BY 1"
+        );
+        let mut statement = connection.prepare_cached(&sql).expect("the statement is right");
         let rows = statement.query_map([], |row| Ok((whole(row, 0)?, whole(row, 1)?)));
         rows.expect("rows").collect::<Result<_, _>>().expect("sums")
     }

@@ -15,6 +15,7 @@
 
 mod answer;
 mod books;
+mod calls;
 mod disk;
 mod faults;
 mod lanes;
@@ -136,6 +137,8 @@ fn seeds_break_no_promise() {
         Met::TwoPhases,
         Met::OwnLane,
         Met::Embeddings,
+        Met::Batches,
+        Met::BatchesResumed,
         Met::Resumed,
         Met::Stopped("target"),
         Met::Stopped("budget"),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::answer::{self, Script};
 use crate::books::Books;
+use crate::calls::is_of_batches;
 use crate::disk::Platter;
 use crate::faults::Fault;
 use crate::lanes::Seen;
@@ -37,7 +38,7 @@ pub struct Timing {
 
 /// A request under way; over when it is dropped.
 #[derive(Debug)]
-struct UnderWay {
+pub struct UnderWay {
     world: Arc<World>,
     session: usize,
     seen: usize,
@@ -63,7 +64,7 @@ impl Transport for Network {
     }
 }
 
-fn lost(kind: FailureKind, may_have_been_sent: bool) -> Failure {
+pub fn lost(kind: FailureKind, may_have_been_sent: bool) -> Failure {
     Failure { kind, message: "simulated fault".to_owned(), may_have_been_sent }
 }
 
@@ -75,13 +76,16 @@ fn index_of(request: &Request) -> u64 {
 }
 
 impl Network {
-    fn books(&self) -> &Books {
+    pub fn books(&self) -> &Books {
         self.disk.books.get().expect("the books are opened before the run")
     }
 
     async fn carry(&self, request: Request) -> Result<Response, Failure> {
         if self.world.is_frozen() {
             return std::future::pending().await;
+        }
+        if is_of_batches(&request) {
+            return self.carry_call(request).await;
         }
         let index = index_of(&request);
         let times = {
@@ -126,7 +130,7 @@ impl Network {
         }
     }
 
-    fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<Fault> {
         let now = self.world.now();
         let mut state = self.world.state();
         if state.session.healed {
@@ -140,7 +144,7 @@ impl Network {
     }
 
     /// A time up to the weather's latency, and within a limit.
-    fn within(&self, limit: Duration) -> Duration {
+    pub fn within(&self, limit: Duration) -> Duration {
         let latency = self.world.weather.latency_ms;
         self.world.state().up_to(latency).min(limit)
     }
@@ -220,19 +224,7 @@ impl Network {
             }
             _ => tokio::time::sleep(latency).await,
         }
-        let (parts, body) = answer.into_parts();
-        let mut script =
-            Script { status: parts.status, headers: parts.headers, ..Script::default() };
-        let mut pieces = body.into_data_stream();
-        while let Some(piece) = pieces.next().await {
-            match piece {
-                Ok(piece) => script.pieces.push_back((Duration::ZERO, piece)),
-                Err(_) => {
-                    script.breaks_off = true;
-                    break;
-                }
-            }
-        }
+        let mut script = script_of(answer).await;
         self.announce(&mut script);
         let mut state = self.world.state();
         script.spoil(fault, &mut state.rng, self.timing.read);
@@ -262,21 +254,10 @@ impl Network {
     /// Turns a script into a response whose body comes as the script says.
     fn play(&self, script: Script, under_way: UnderWay) -> Response {
         self.note(&script, &under_way);
-        let (status, headers) = (script.status, script.headers.clone());
         let deadline = under_way.left_at + self.timing.total;
-        let play = Play { script, under_way, deadline, read: self.timing.read };
-        let pieces = stream::unfold(Some(play), |play| async {
-            let mut play = play?;
-            match play.next().await {
-                Some(Ok(piece)) => Some((Ok(piece), Some(play))),
-                Some(Err(error)) => Some((Err(error), None)),
-                None => None,
-            }
-        });
-        let mut response = axum::http::Response::new(reqwest::Body::wrap_stream(pieces));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response.into()
+        let name = format!("request {}", under_way.request);
+        let (world, under_way) = (Arc::clone(&self.world), Some(under_way));
+        play(Play { world, name, script, under_way, deadline, read: self.timing.read })
     }
 
     /// Takes note of what the client is about to learn from the head.
@@ -296,26 +277,63 @@ impl Network {
     }
 }
 
+/// The server's answer, as a script.
+pub async fn script_of(answer: axum::response::Response) -> Script {
+    let (parts, body) = answer.into_parts();
+    let mut script = Script { status: parts.status, headers: parts.headers, ..Script::default() };
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Ok(piece) => script.pieces.push_back((Duration::ZERO, piece)),
+            Err(_) => {
+                script.breaks_off = true;
+                break;
+            }
+        }
+    }
+    script
+}
+
+/// Turns a script into a response whose body comes as the script says.
+pub fn play(play: Play) -> Response {
+    let (status, headers) = (play.script.status, play.script.headers.clone());
+    let pieces = stream::unfold(Some(play), |play| async {
+        let mut play = play?;
+        match play.next().await {
+            Some(Ok(piece)) => Some((Ok(piece), Some(play))),
+            Some(Err(error)) => Some((Err(error), None)),
+            None => None,
+        }
+    });
+    let mut response = axum::http::Response::new(reqwest::Body::wrap_stream(pieces));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response.into()
+}
+
 /// A body on its way.
-struct Play {
-    script: Script,
-    under_way: UnderWay,
-    deadline: Instant,
-    read: Duration,
+pub struct Play {
+    pub world: Arc<World>,
+    pub name: String,
+    pub script: Script,
+    /// The request that it answers; `None`: a call about batches.
+    pub under_way: Option<UnderWay>,
+    pub deadline: Instant,
+    pub read: Duration,
 }
 
 impl Play {
     async fn next(&mut self) -> Option<Result<Bytes, std::io::Error>> {
-        let world = Arc::clone(&self.under_way.world);
+        let world = Arc::clone(&self.world);
         let failure = |what: &str| Some(Err(std::io::Error::other(what.to_owned())));
-        let request = self.under_way.request;
+        let name = self.name.clone();
         if world.is_frozen() {
             return std::future::pending().await;
         }
         let Some((pause, piece)) = self.script.pieces.pop_front() else {
             if self.script.breaks_off {
                 self.broke(&world);
-                world.event(format_args!("the body of {request} breaks off"));
+                world.event(format_args!("the body of {name} breaks off"));
                 return failure("simulated fault");
             }
             self.arrived(&world);
@@ -328,7 +346,7 @@ impl Play {
         tokio::time::sleep_until(until.min(self.deadline)).await;
         if pause >= self.read || Instant::now() >= self.deadline {
             self.broke(&world);
-            world.event(format_args!("the body of {request} takes too long"));
+            world.event(format_args!("the body of {name} takes too long"));
             return failure("timed out");
         }
         Some(Ok(piece))
@@ -338,20 +356,25 @@ impl Play {
         if self.script.status.is_success() {
             let mut state = world.state();
             state.meet(Met::NoAnswer);
-            *state.failures.entry(self.under_way.request).or_default() += 1;
+            if let Some(under_way) = &self.under_way {
+                *state.failures.entry(under_way.request).or_default() += 1;
+            }
         }
     }
 
     /// The whole body has reached the client.
     fn arrived(&mut self, world: &World) {
-        let request = self.under_way.request;
+        let Some(under_way) = &self.under_way else {
+            return world.event(format_args!("the answer to {} has come", self.name));
+        };
+        let request = under_way.request;
         let limit = self.script.headers.get("x-ratelimit-limit-requests");
         let limit = limit.and_then(|rpm| rpm.to_str().ok()?.parse().ok());
         if let Some(rpm) = limit.filter(|_| !self.script.is_huge) {
             // What a head says counts for the client once it has the whole answer.
             let now = world.now();
             let mut state = world.state();
-            state.lanes.announce(self.under_way.lane, now, rpm);
+            state.lanes.announce(under_way.lane, now, rpm);
             state.meet(Met::Announcement);
         }
         if !self.script.status.is_success() {
@@ -364,16 +387,16 @@ impl Play {
         let now = world.now();
         let mut state = world.state();
         if self.script.is_completion {
-            state.lanes.prove(self.under_way.lane);
+            state.lanes.prove(under_way.lane);
         } else {
             state.meet(Met::OddBody);
         }
-        if let (Some(used), Some(seen)) = (self.script.used, state.lanes.get(self.under_way.seen)) {
+        if let (Some(used), Some(seen)) = (self.script.used, state.lanes.get(under_way.seen)) {
             seen.used = Some((now, used));
         }
         state.delivered.push(request);
         drop(state);
-        world.event(format_args!("the answer to {request} has come"));
+        world.event(format_args!("the answer to request {request} has come"));
     }
 }
 

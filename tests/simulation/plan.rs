@@ -58,9 +58,61 @@ impl Plan {
         let server = server(&mut rng, seed);
         let weather = weather(&mut rng);
         let sessions = sessions(&mut rng, &settings);
-        Self { settings, server, weather, sessions }
+        let mut plan = Self { settings, server, weather, sessions };
+        // From numbers of their own, so that what a seed was before batches it still is.
+        let mut rng = Rng::with_seed(seed ^ 0xBA7C_0000_0000);
+        if chance(&mut rng, 0.2) {
+            plan.go_in_batches(&mut rng);
+        }
+        plan
+    }
+
+    pub fn has_batches(&self) -> bool {
+        let responses = self.settings.responses.as_ref();
+        self.settings.batch == Some(true) || responses.is_some_and(|it| it.batch == Some(true))
+    }
+
+    /// Requests go in batches: all of them, or those for outputs.
+    fn go_in_batches(&mut self, rng: &mut Rng) {
+        let Self { settings, server, weather, .. } = self;
+        let is_chat = settings.provider.as_deref() == Some("openai");
+        let outputs = settings.responses.as_mut().filter(|_| chance(rng, 0.4));
+        match outputs {
+            Some(outputs) => outputs.batch = Some(true),
+            None => {
+                settings.batch = Some(true);
+                if is_chat && settings.embedding_model.is_none() && chance(rng, 0.4) {
+                    settings.provider = Some("anthropic".to_owned());
+                    // Its limits have other names than those that this weather speaks of.
+                    weather.announces = None;
+                }
+            }
+        }
+        settings.batch_requests = Some(rng.u32(1..=8));
+        settings.batch_concurrency = Some(rng.u32(1..=3));
+        settings.batch_tokens = chance(rng, 0.2).then(|| rng.u64(2_000..20_000));
+        (server.price_batch_in, server.price_batch_out) =
+            (Some(server.price_in), Some(server.price_out));
+        server.batch_latency_ms = one_of(rng, &[0, 2_000, 40_000, 600_000]);
+        server.batch_tokens = chance(rng, 0.1).then(|| rng.u64(2_000..20_000));
+        server.hides_batches = chance(rng, 0.05);
+        let mut faults: Vec<String> = Vec::new();
+        for fault in ["429", "500", "timeout", "cut", "drop", "drop-before", "no-usage"] {
+            if chance(rng, 0.2) {
+                faults.push(format!("{fault}:{:.3}", rng.f64() * 0.05));
+            }
+        }
+        for fault in BATCH_FAULTS {
+            if chance(rng, 0.5) {
+                faults.push(format!("{fault}:{:.3}", rng.f64() * 0.12));
+            }
+        }
+        server.faults = faults.join(",").parse().expect("a list of faults");
     }
 }
+
+const BATCH_FAULTS: [&str; 6] =
+    ["upload-cut", "create-lost", "batch-failed", "batch-expired", "results-cut", "results-odd"];
 
 fn chance(rng: &mut Rng, share: f64) -> bool {
     rng.f64() < share

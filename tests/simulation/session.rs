@@ -121,6 +121,9 @@ impl Simulation {
         let config = self.config(session);
         self.world.begin(number, session);
         self.books().begin_session();
+        if self.dir.exists() && self.books().open_batches() > 0 {
+            self.world.state().meet(Met::BatchesResumed);
+        }
         self.allow(&config);
         let end = self.drive(config).await;
         self.let_go().await;
@@ -149,6 +152,9 @@ impl Simulation {
             if !responses.same_lane {
                 state.meet(Met::OwnLane);
             }
+        }
+        if self.plan.has_batches() {
+            state.meet(Met::Batches);
         }
         if config.embedding.is_some() {
             state.lanes.allow("embeddings", Limits::of(None, None, 1, false));

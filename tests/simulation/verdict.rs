@@ -68,19 +68,31 @@ impl Checks<'_> {
 
     /// No request was billed more than it is charged with.
     fn bill(&self) {
-        let charged = self.simulation.books().charged();
-        let mut billed: BTreeMap<u64, u64> = BTreeMap::new();
+        let books = self.simulation.books();
+        let charged = [books.charged(), books.charged_by_attempt()];
+        let mut billed: [BTreeMap<u64, u64>; 2] = Default::default();
         for entry in self.simulation.world.requests() {
+            // `RUN-REQUEST`, or `RUN-BATCH-ATTEMPT`.
             let key = entry["idempotency_key"].as_str().unwrap_or_default();
+            let is_batched = key.split('-').count() == 3;
             let index = key.rsplit_once('-').and_then(|(_, index)| index.parse().ok());
             let cost: Usd = entry["cost_usd"].as_str().unwrap_or("0").parse().expect("an amount");
+            let billed = &mut billed[usize::from(is_batched)];
             *billed.entry(index.expect("every request has a name")).or_default() += cost.pico();
         }
-        for (request, cost) in billed {
-            let charge = charged.get(&request).copied().unwrap_or_default();
-            if cost > charge {
-                self.fail(format!("request {request} is billed {cost} and charged {charge}"));
+        for (what, (billed, charged)) in
+            ["request", "attempt"].into_iter().zip(billed.into_iter().zip(&charged))
+        {
+            for (index, cost) in billed {
+                let charge = charged.get(&index).copied().unwrap_or_default();
+                if cost > charge {
+                    self.fail(format!("{what} {index} is billed {cost} and charged {charge}"));
+                }
             }
+        }
+        let again = self.simulation.world.handed_in_again();
+        if again > 0 {
+            self.fail(format!("{again} requests were handed in twice in batches"));
         }
     }
 
@@ -160,8 +172,14 @@ impl Checks<'_> {
         if rows != (money.spent, money.reserved, money.unconfirmed) {
             self.fail(format!("the totals {rows:?} are not those of the rows, {money:?}"));
         }
-        if money.reserved > 0 && !self.journal_failed(outcome) {
+        let open = "SELECT count(*) FROM attempts a LEFT JOIN batches b ON b.id = a.batch_id
+            WHERE a.state = 'reserved' AND (b.id IS NULL OR b.state = 'ended')";
+        if self.simulation.books().number(open) > 0 && !self.journal_failed(outcome) {
             self.fail("attempts are still open after the end");
+        }
+        let may_leave = matches!(outcome.reason, StopReason::Interrupted | StopReason::Failed);
+        if !may_leave && self.simulation.books().open_batches() > 0 {
+            self.fail(format!("batches are left open, and the run says {:?}", outcome.reason));
         }
         let ended = "SELECT count(*) FROM sessions WHERE stop_reason IS NULL";
         if self.simulation.books().number(ended) > 0 && !self.journal_failed(outcome) {
@@ -258,6 +276,8 @@ impl Checks<'_> {
         let explained = match error {
             RunError::Store(_) => disk,
             RunError::RequestOverBudget { needed, left } => needed > left,
+            // The faults of a server that has batches are in their results, which nobody reads here.
+            RunError::Refused { .. } | RunError::Batch { .. } if self.met(Met::Batches) => true,
             RunError::Refused { .. } => self.met(Met::Refusal) || self.met(Met::OddBody),
             RunError::Unreachable { .. } => {
                 self.met(Met::NoAnswer) || self.met(Met::Fault(Fault::Huge))

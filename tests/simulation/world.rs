@@ -22,8 +22,10 @@ const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
 
 /// The world that a run lives in.
 pub struct World {
-    /// The server, and the same one with its faults mended.
+    /// The server, and one with its faults mended that takes its place.
     servers: [InProcess; 2],
+    /// Whether there is only the first, which is mended itself: another would not have its batches.
+    has_batches: bool,
     pub weather: Weather,
     /// Something ended the session from outside: a crash, or a promise that was broken.
     pub over: Notify,
@@ -84,6 +86,9 @@ pub enum Met {
     TwoPhases,
     Embeddings,
     OwnLane,
+    Batches,
+    /// A session found batches of earlier ones open.
+    BatchesResumed,
     Resumed,
     Stopped(&'static str),
 }
@@ -97,6 +102,7 @@ impl World {
         };
         Arc::new(Self {
             servers: [InProcess::new(plan.server.clone()), InProcess::new(mended)],
+            has_batches: plan.has_batches(),
             weather: plan.weather.clone(),
             over: Notify::new(),
             epoch: Instant::now(),
@@ -125,7 +131,16 @@ impl World {
 
     /// The server as it is in this session.
     pub fn server(&self) -> &InProcess {
-        &self.servers[usize::from(self.state().session.healed)]
+        let healed = self.state().session.healed;
+        if self.has_batches && healed {
+            self.servers[0].mend();
+        }
+        &self.servers[usize::from(healed && !self.has_batches)]
+    }
+
+    /// Requests that a batch had which another had before it.
+    pub fn handed_in_again(&self) -> u64 {
+        self.servers.iter().map(|server| server.bill().batch_requests_again).sum()
     }
 
     /// What has been billed so far.

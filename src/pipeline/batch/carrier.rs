@@ -20,9 +20,9 @@ use crate::provider::{
 use crate::store::{AttemptEnd, BatchChange};
 
 /// So many times in a row a provider may say that it does not know a batch before that is believed.
-const NOT_FOUND_LIMIT: u32 = 3;
+pub(super) const NOT_FOUND_LIMIT: u32 = 3;
 /// A provider that cannot be asked for so long is gone.
-const LONGEST_SILENCE: Duration = Duration::from_hours(1);
+pub(super) const LONGEST_SILENCE: Duration = Duration::from_hours(1);
 
 /// Takes one batch to its end.
 pub(in crate::pipeline) struct Carrier {
@@ -136,7 +136,7 @@ impl Carrier {
                         return Err(error);
                     }
                     if last_answer.elapsed() > LONGEST_SILENCE {
-                        return Err(self.unreachable(&error));
+                        return Err(self.given_up(error));
                     }
                     tracing::debug!(%error, "a batch cannot be asked for now");
                 }
@@ -161,7 +161,7 @@ impl Carrier {
                 let message = "the provider does not know the batch any more";
                 self.lose(message).await.map(Step::Done)
             }
-            Err(error) => Err(self.is_final(&error).unwrap_or_else(|| self.unreachable(&error))),
+            Err(error) => Err(self.is_final(&error).unwrap_or_else(|| self.given_up(error))),
         }
     }
 
@@ -220,9 +220,24 @@ impl Carrier {
         }
     }
 
-    pub(super) fn unreachable(&self, error: &CallError) -> RunError {
+    /// The error with which the run ends when a call has failed too often.
+    pub(super) fn given_up(&self, error: CallError) -> RunError {
+        if let CallError::Refused { error, .. } = error {
+            let hint = classify(&error).hint();
+            return RunError::Refused { error, hint };
+        }
         let base_url = self.batch.lane.first_site().base_url.clone();
         RunError::Unreachable { base_url, message: error.to_string(), certificate: false }
+    }
+
+    /// Whether calls that have failed since then, so many times in a row, are to be given up. Where one
+    /// has worked the next will again: a batch has time, and to wait costs nothing.
+    pub(super) fn is_hopeless(&self, failures: u32, since: Instant) -> bool {
+        if self.batch.lane.is_proven() {
+            since.elapsed() > LONGEST_SILENCE
+        } else {
+            failures >= self.shared.max_attempts
+        }
     }
 
     pub(super) async fn note(&self, note: Note) {

@@ -21,8 +21,9 @@ use crate::provider::{BatchStage, CallError, CustomId, RawLine, Refusal, RemoteB
 const LOOKS: u32 = 3;
 /// And not within this time: a gateway may still be passing the call on when its client is gone.
 const LATE: Duration = Duration::from_secs(150);
-/// How far the clocks of this machine and the provider may be apart, in milliseconds.
-const SKEW_MS: i64 = 60 * 60 * 1_000;
+/// How far the clocks of this machine and the provider may be apart, in milliseconds. Too little would buy
+/// a batch twice; too much costs a look into the results of batches as large that are others'.
+const SKEW_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Pages that are looked through, at most.
 const MOST_PAGES: usize = 1_000;
 /// Lines of results that are looked at for the name of a request.
@@ -45,9 +46,14 @@ impl Carrier {
     pub(super) async fn search(&mut self) -> Result<Found, RunError> {
         let mut patience = Patience::of_late(&self.batch.lane.first_site().base_url);
         let (began, mut looks, mut failures) = (Instant::now(), 0, 0);
+        let mut last_answer = began;
         let mut others = BTreeSet::new();
         while looks < LOOKS || self.may_be_late(began) {
-            match self.look(&mut others).await {
+            let look = self.look(&mut others).await;
+            if look.is_ok() {
+                (failures, last_answer) = (0, Instant::now());
+            }
+            match look {
                 Ok(Look::Is(id)) => {
                     self.created(&id).await?;
                     tracing::info!(id, "the batch was created: going on with it");
@@ -74,8 +80,8 @@ impl Carrier {
                     if let Some(error) = self.is_final(&error) {
                         return Err(error);
                     }
-                    if failures >= self.shared.max_attempts {
-                        return Err(self.unreachable(&error));
+                    if self.is_hopeless(failures, last_answer) {
+                        return Err(self.given_up(error));
                     }
                     let pause = self.pause_after(&error, failures);
                     if self.rested(pause).await == Closing::Leave {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
-use super::carrier::{Carrier, End};
+use super::carrier::{Carrier, End, LONGEST_SILENCE, NOT_FOUND_LIMIT};
 use super::{Closing, Line, Note};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::worker::{Report, Sent, digest};
@@ -66,24 +67,36 @@ impl Carrier {
 
     /// Reads a file of results, again when it breaks off.
     async fn read(&mut self, path: &str, told: &mut Told) -> Result<End, RunError> {
-        let mut failures = 0;
+        let (mut failures, mut not_found, mut last_line) = (0, 0, Instant::now());
         loop {
             // What the first part of a file told is told again.
             told.in_file.clear();
+            let before = self.batch.lines.len();
             let error = match self.read_once(path, told).await? {
                 Ok(end) => return Ok(end),
                 Err(error) => error,
             };
             failures += 1;
-            if failures >= self.shared.max_attempts {
-                return match error {
-                    // It is gone for good, and so is what it said.
-                    CallError::Refused { error, .. } if matches!(error.status, 404 | 410) => {
+            if self.batch.lines.len() < before {
+                last_line = Instant::now();
+            }
+            match &error {
+                CallError::Refused { error, .. } if matches!(error.status, 404 | 410) => {
+                    not_found += 1;
+                    if not_found >= NOT_FOUND_LIMIT {
+                        // It is gone for good, and so is what it said.
                         tracing::warn!(%error, "results of a batch are gone");
-                        Ok(End::Told { over_token_limit: false })
+                        return Ok(End::Told { over_token_limit: false });
                     }
-                    error => Err(self.is_final(&error).unwrap_or_else(|| self.unreachable(&error))),
-                };
+                }
+                error => {
+                    if let Some(error) = self.is_final(error) {
+                        return Err(error);
+                    }
+                }
+            }
+            if last_line.elapsed() > LONGEST_SILENCE {
+                return Err(self.given_up(error));
             }
             tracing::info!(%error, "results of a batch are asked for again");
             let pause = self.pause_after(&error, failures - 1);

@@ -1,6 +1,7 @@
 //! A batch leaves: durable first, then uploaded, then created.
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Closing;
 use super::carrier::{Carrier, End, Step};
@@ -82,7 +83,7 @@ impl Carrier {
         let Package::File { path, content_type, body } = package else {
             return Ok(Sent::Done(String::new()));
         };
-        let mut failures = 0;
+        let (mut failures, began) = (0, Instant::now());
         loop {
             if *self.closing.borrow() != Closing::No {
                 return Ok(Sent::Stopped);
@@ -102,14 +103,14 @@ impl Carrier {
                 }
             };
             failures += 1;
-            self.give_up_or_rest(error, failures).await?;
+            self.give_up_or_rest(error, failures, began).await?;
         }
     }
 
     /// Creates the batch. An answer that did not come leaves it open whether there is one: the
     /// provider's list tells.
     async fn create(&mut self, package: &Package, file_id: &str) -> Result<Step<String>, RunError> {
-        let mut failures = 0;
+        let (mut failures, began) = (0, Instant::now());
         loop {
             if *self.closing.borrow() != Closing::No {
                 return self.stopped().await;
@@ -134,25 +135,24 @@ impl Carrier {
                 }
             }
             failures += 1;
-            if let Err(error) = self.give_up_or_rest(error, failures).await {
+            if let Err(error) = self.give_up_or_rest(error, failures, began).await {
                 return self.failed(error).await;
             }
         }
     }
 
     /// Waits before the next try; or fails, when there will be none.
-    async fn give_up_or_rest(&mut self, error: CallError, failures: u32) -> Result<(), RunError> {
+    async fn give_up_or_rest(
+        &mut self,
+        error: CallError,
+        failures: u32,
+        since: Instant,
+    ) -> Result<(), RunError> {
         if let Some(error) = self.is_final(&error) {
             return Err(error);
         }
-        if failures >= self.shared.max_attempts {
-            return Err(match error {
-                CallError::Refused { error, .. } => {
-                    let hint = classify(&error).hint();
-                    RunError::Refused { error, hint }
-                }
-                error => self.unreachable(&error),
-            });
+        if self.is_hopeless(failures, since) {
+            return Err(self.given_up(error));
         }
         tracing::info!(%error, "a batch is sent again");
         let pause = self.pause_after(&error, failures - 1);

@@ -14,7 +14,7 @@ use crate::usd::Usd;
 impl Desk {
     /// Answers a request of a batch, and bills it by its name.
     pub(super) fn take_turn(&self, api: &dyn Api, number: u64, request: &BatchRequest) -> Turn {
-        let fault = self.settings.faults.draw(self.settings.seed, number);
+        let fault = self.fault(number);
         let fault = fault.filter(|(kind, _)| !kind.is_of_batches());
         let (kind, name) = (fault.map(|(kind, _)| kind), fault.map_or("", |(_, name)| name));
         let entry = Entry {

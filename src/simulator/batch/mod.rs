@@ -104,7 +104,7 @@ impl Desk {
         lock(&self.books).bill.batch_calls += 1;
         self.check_key(api, headers).map_err(|refusal| reply::refused(api, refusal))?;
         let number = lock(&self.batches).number();
-        let fault = self.settings.faults.draw(self.settings.seed, number);
+        let fault = self.fault(number);
         match fault.and_then(|(kind, name)| Refusal::by_fault(kind, name)) {
             Some(refusal) if refusal.status != StatusCode::OK => Err(reply::refused(api, refusal)),
             _ => Ok(fault.map(|(kind, _)| kind)),
