@@ -71,8 +71,10 @@ SIGNALS = {
 # Steps that a session comes to once or twice; it comes to the others again and again.
 RARE = {"open.journal": 1, "open.tables": 1, "open.recovered": 1, "open.session": 1, "close.before": 1,
         "close.committed": 1, "close.after": 1, "file.written": 2, "file.placed": 2,
-        "embeddings.received": 3, "embeddings.stored": 3}
-# Steps of requests that go alone: one in a batch comes to none of them, but to a commit at each step of its batch.
+        "embeddings.received": 3, "embeddings.stored": 3, "batch.begun": 2, "batch.uploaded": 2,
+        "batch.creating": 2, "batch.created": 2, "batch.named": 2, "batch.read": 2, "batch.stored": 2,
+        "batch.told": 2}
+# Steps of requests that go alone: one in a batch comes to none of them, but to the steps of its batch.
 ALONE = ["attempt.before", "attempt.begun", "answer.received", "answer.stored", "answer.settled"]
 
 
@@ -353,7 +355,8 @@ def main():
             mode = modes[number % len(modes)]
             kinds = [*points, *SIGNALS, POWER_LOSS, POWER_LOSS]
             kinds = [k for k in kinds if mode == "embeddings" or not k.startswith("embeddings.")]
-            kinds = [k for k in kinds if mode != "batches" or k not in ALONE]
+            others = ALONE if mode == "batches" else [k for k in kinds if k.startswith("batch.")]
+            kinds = [k for k in kinds if k not in others]
             # Every kind has its turn as the first; what follows is by chance.
             turn = [kinds[number // len(modes) % len(kinds)]]
             turn += rng.choices(kinds, k=rng.randint(0, 2))

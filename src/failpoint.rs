@@ -35,6 +35,22 @@ pub enum Point {
     EmbeddingsReceived,
     /// Embeddings are recorded with what they cost.
     EmbeddingsStored,
+    /// A batch is recorded with its attempts, and nothing of it has left.
+    BatchBegun,
+    /// The requests of a batch are at the provider.
+    BatchUploaded,
+    /// It is recorded that a batch may exist, and the call that creates it has not left.
+    BatchCreating,
+    /// A batch exists, and its name is not recorded.
+    BatchCreated,
+    /// The name of a batch is recorded.
+    BatchNamed,
+    /// Lines of a batch's results have come, and none of them is recorded.
+    BatchRead,
+    /// Answers of a batch are recorded, and what they cost is not.
+    BatchStored,
+    /// All requests of a batch are accounted for, and that it has ended is not recorded.
+    BatchTold,
     /// A response is about to be judged.
     JudgeBefore,
     /// Verdicts are there and not said to the journal.
@@ -55,7 +71,7 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of a run.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 30] = [
         Self::OpenDirectory,
         Self::OpenJournal,
         Self::OpenTables,
@@ -70,6 +86,14 @@ impl Point {
         Self::AnswerSettled,
         Self::EmbeddingsReceived,
         Self::EmbeddingsStored,
+        Self::BatchBegun,
+        Self::BatchUploaded,
+        Self::BatchCreating,
+        Self::BatchCreated,
+        Self::BatchNamed,
+        Self::BatchRead,
+        Self::BatchStored,
+        Self::BatchTold,
         Self::JudgeBefore,
         Self::JudgeAfter,
         Self::JudgeTold,
@@ -97,6 +121,14 @@ impl Point {
             Self::AnswerSettled => "answer.settled",
             Self::EmbeddingsReceived => "embeddings.received",
             Self::EmbeddingsStored => "embeddings.stored",
+            Self::BatchBegun => "batch.begun",
+            Self::BatchUploaded => "batch.uploaded",
+            Self::BatchCreating => "batch.creating",
+            Self::BatchCreated => "batch.created",
+            Self::BatchNamed => "batch.named",
+            Self::BatchRead => "batch.read",
+            Self::BatchStored => "batch.stored",
+            Self::BatchTold => "batch.told",
             Self::JudgeBefore => "judge.before",
             Self::JudgeAfter => "judge.after",
             Self::JudgeTold => "judge.told",

@@ -25,26 +25,33 @@ const TWO_PHASES: [&str; 2] = ["--phases", "instructions+responses"];
 const EMBEDDINGS: [&str; 6] =
     ["--similarity", "rouge-l+embedding", "--embedding-model", "e", "--embedding-price", "4"];
 
-/// The steps at which a session can die that goes on with a run, as the program is told them: twice
-/// those at which it matters how far the run is.
-fn steps(with_embeddings: bool) -> Vec<String> {
-    let first = Point::ALL.into_iter().filter(|point| {
-        !BEFORE_A_RUN.contains(point)
-            && (with_embeddings || !point.name().starts_with("embeddings."))
-    });
-    let later = [
-        "commit.before:9",
-        "commit.after:9",
-        "attempt.begun:2:5",
-        "judge.after:2",
-        "file.written:2",
-    ];
-    first.map(|point| point.name().to_owned()).chain(later.map(str::to_owned)).collect()
+const BATCHES: [&str; 3] = ["--batch", "--batch-requests", "2"];
+/// Steps of requests that go alone, and steps of batches.
+const ALONE: [&str; 2] = ["attempt.", "answer."];
+const IN_BATCHES: &str = "batch.";
+
+/// The steps at which a session can die that goes on with a run, as the program is told them, without
+/// those whose names begin so; and `later` ones, at which it matters how far the run is.
+fn steps(without: &[&str], later: &[&'static str]) -> Vec<String> {
+    let comes = |name: &&str| !without.iter().any(|start| name.starts_with(start));
+    let first = Point::ALL.into_iter().filter(|point| !BEFORE_A_RUN.contains(point));
+    let later = ["commit.before:9", "commit.after:9", "judge.after:2", "file.written:2"]
+        .into_iter()
+        .chain(later.iter().copied());
+    first.map(Point::name).filter(comes).chain(later).map(str::to_owned).collect()
 }
 
 fn start() -> Server {
-    let price_embedding = per_million(usd("4")).unwrap();
-    Server::start(SimulatorSettings { latency_ms: 10, price_embedding, ..settings() })
+    let usual = settings();
+    Server::start(SimulatorSettings {
+        latency_ms: 10,
+        batch_latency_ms: 30,
+        price_embedding: per_million(usd("4")).unwrap(),
+        // The prices that the program is told.
+        price_batch_in: Some(usual.price_in),
+        price_batch_out: Some(usual.price_out),
+        ..usual
+    })
 }
 
 fn generate(place: &Place, server: &Server, mode: &[&str], target: u64, dies_at: &str) -> Ended {
@@ -69,10 +76,10 @@ fn assert_covered(place: &Place, server: &Server, step: &str) {
     }
 }
 
-fn dies_everywhere(mode: &[&str], with_embeddings: bool) {
+fn dies_everywhere(mode: &[&str], steps: Vec<String>) {
     let (place, server) = (Place::new(), start());
     let mut target = STEP;
-    for step in steps(with_embeddings) {
+    for step in steps {
         let ended = generate(&place, &server, mode, target, &step);
         let signal = ended.0.status.signal();
         assert_eq!(signal, Some(SIGABRT), "{step} was not reached\n{}", ended.talk());
@@ -99,12 +106,22 @@ fn dies_everywhere(mode: &[&str], with_embeddings: bool) {
 
 #[test]
 fn it_dies_at_every_step_of_a_run() {
-    dies_everywhere(&ONE_PHASE, false);
+    dies_everywhere(&ONE_PHASE, steps(&["embeddings.", IN_BATCHES], &["attempt.begun:2:5"]));
 }
 
 #[test]
 fn it_dies_at_every_step_of_a_run_in_two_phases_with_embeddings() {
-    dies_everywhere(&[&TWO_PHASES[..], &EMBEDDINGS].concat(), true);
+    let mode = [&TWO_PHASES[..], &EMBEDDINGS].concat();
+    dies_everywhere(&mode, steps(&[IN_BATCHES], &["attempt.begun:2:5"]));
+}
+
+#[test]
+fn it_dies_at_every_step_of_a_run_in_batches() {
+    let later = ["batch.begun:2", "batch.creating:2", "batch.created:2", "batch.stored:2"];
+    dies_everywhere(
+        &[&ONE_PHASE[..], &BATCHES].concat(),
+        steps(&[&ALONE[..], &["embeddings."]].concat(), &later),
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::patience::Patience;
 use super::search::Found;
 use super::{Batch, Closing, Line, Note, Start};
+use crate::failpoint::{Point, reached};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::retry::{backoff, rng_for};
 use crate::pipeline::shared::Shared;
@@ -316,6 +317,7 @@ impl Carrier {
 
     /// All requests are accounted for.
     pub(super) async fn end(&self, message: &str) -> Result<(), RunError> {
+        reached(Point::BatchTold);
         let change = BatchChange::Ended(message.to_owned());
         Ok(self.shared.journal.change_batch(self.batch.tag.batch, change).await?)
     }
@@ -324,6 +326,8 @@ impl Carrier {
     pub(super) async fn created(&self, id: &str) -> Result<(), RunError> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
         let change = BatchChange::Created(id.to_owned());
-        Ok(self.shared.journal.change_batch(self.batch.tag.batch, change).await?)
+        self.shared.journal.change_batch(self.batch.tag.batch, change).await?;
+        reached(Point::BatchNamed);
+        Ok(())
     }
 }

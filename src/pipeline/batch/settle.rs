@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::carrier::{Carrier, End, LONGEST_SILENCE, NOT_FOUND_LIMIT};
 use super::{Closing, Line, Note};
+use crate::failpoint::{Point, reached};
 use crate::pipeline::failure::RunError;
 use crate::pipeline::worker::{Report, Sent, digest};
 use crate::provider::{
@@ -198,6 +199,7 @@ impl Carrier {
 
     /// Makes answers durable, all in one commit if it can be, and only then reads them.
     async fn answered(&mut self, answered: Vec<Answered>) -> Result<(), RunError> {
+        reached(Point::BatchRead);
         let at_ms = unix_ms();
         let latency = at_ms.saturating_sub(self.batch.begun_at_ms);
         let responses = answered.iter().map(|(line, status, body)| {
@@ -211,6 +213,7 @@ impl Carrier {
             })
         });
         let stored = join_all(responses).await;
+        reached(Point::BatchStored);
         let mut failure = Ok(());
         for ((line, _, body), seq) in answered.into_iter().zip(stored) {
             match seq {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::Closing;
 use super::carrier::{Carrier, End, Step};
 use super::search::Found;
+use crate::failpoint::{Point, reached};
 use crate::pipeline::failure::RunError;
 use crate::provider::{CallError, CustomId, Package, Refusal, classify};
 use crate::store::{BatchChange, NewAttempt, NewBatch};
@@ -24,6 +25,7 @@ impl Carrier {
         bodies: Vec<(u64, Bytes)>,
     ) -> Result<Step<String>, RunError> {
         self.begin().await?;
+        reached(Point::BatchBegun);
         let named = |(attempt, body)| (CustomId { tag: self.batch.tag.clone(), attempt }, body);
         let requests: Vec<_> = bodies.into_iter().map(named).collect();
         let package = self.api.pack(&self.batch.tag, &requests);
@@ -33,8 +35,10 @@ impl Carrier {
             Ok(Sent::Stopped) => return self.stopped().await,
             Err(error) => return self.failed(error).await,
         };
+        reached(Point::BatchUploaded);
         let number = self.batch.tag.batch;
         self.shared.journal.change_batch(number, BatchChange::Creating).await?;
+        reached(Point::BatchCreating);
         self.create(&package, &file_id).await
     }
 
@@ -120,6 +124,7 @@ impl Carrier {
             let tag = &self.batch.tag;
             let error = match self.client().create(package, file_id, tag, &name).await {
                 Ok(remote) => {
+                    reached(Point::BatchCreated);
                     self.created(&remote.id).await?;
                     return Ok(Step::Go(remote.id));
                 }
