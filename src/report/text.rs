@@ -132,8 +132,11 @@ fn tasks(lines: &mut Lines, report: &RunReport) {
     }
     if summary.unjudged_responses > 0 {
         let number = count(summary.unjudged_responses);
-        let responses = if summary.unjudged_responses == 1 { "response" } else { "responses" };
-        lines.row("kept", &format!("{number} {responses} not judged to their end, for more tasks"));
+        let what = match summary.unjudged_responses {
+            1 => "response not judged to its end",
+            _ => "responses not judged to their end",
+        };
+        lines.row("kept", &format!("{number} {what}, for more tasks"));
     }
 }
 
