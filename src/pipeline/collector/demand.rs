@@ -19,8 +19,9 @@ use crate::summary::StopReason;
 use crate::task::TaskRef;
 use crate::usd::Usd;
 
-/// Of a thousand tasks asked for, so many are expected to be accepted before any response has told.
-const FIRST_YIELD_PER_THOUSAND: u64 = 750;
+/// Of a thousand tasks asked for in batches, so many are expected to be accepted before any response has
+/// told: more than usual. What the first wave lacks the second brings; what it has too much is paid for.
+const FIRST_YIELD_PER_THOUSAND: u64 = 950;
 /// Fewer output tokens would hold no task.
 const LEAST_OUTPUT: u32 = 100;
 
