@@ -193,7 +193,7 @@ impl Judge {
 
     fn enter(&mut self, task: Candidate) {
         self.index.insert(&self.compared.text(&task));
-        self.pool.push(task);
+        self.pool.push(&task);
     }
 
     /// Judges the items of one response, the first `done` of which are judged already, in order
@@ -259,7 +259,7 @@ impl Judge {
 
     /// A candidate is novel, and in the index already.
     fn pass(&mut self, place: OpenTask, phase: Phase, candidate: &Candidate) -> Fate {
-        self.pool.push(candidate.clone());
+        self.pool.push(candidate);
         if phase == Phase::Instructions {
             self.open.insert(place, candidate.clone());
             return Fate::Open;

@@ -88,10 +88,10 @@ impl Pool {
     }
 
     /// Adds a task and gives its reference: the n-th call gives the n-th task, from 0.
-    pub fn push(&mut self, task: Candidate) -> TaskRef {
+    pub fn push(&mut self, task: &Candidate) -> TaskRef {
         let Candidate { instruction, input, output } = task;
-        let fits = is_example_sized(&[&instruction, &input, &output]);
-        let texts = if fits { [&*instruction, &*input, &*output] } else { [""; 3] };
+        let texts = [&**instruction, &**input, &**output];
+        let texts = if is_example_sized(&texts) { texts } else { [""; 3] };
         let number = self.accepted.push(texts);
         self.reference(number)
     }
@@ -153,8 +153,8 @@ mod tests {
             is_classification: false,
         };
         let mut pool = Pool::new(vec![seed]);
-        assert_eq!(pool.push(candidate("a", "", "b")), TaskRef::Accepted(0));
-        assert_eq!(pool.push(candidate("c", "d", "e")), TaskRef::Accepted(1));
+        assert_eq!(pool.push(&candidate("a", "", "b")), TaskRef::Accepted(0));
+        assert_eq!(pool.push(&candidate("c", "d", "e")), TaskRef::Accepted(1));
         assert_eq!(pool.accepted_len(), 2);
 
         let shown = |task: TaskRef| pool.get(task).map(|e| [e.instruction, e.input, e.output]);
@@ -170,9 +170,9 @@ mod tests {
     fn a_long_task_counts_but_is_no_example() {
         let mut pool = Pool::new(Vec::new());
         let longest = "語".repeat(MAX_EXAMPLE_CHARS);
-        let fits = pool.push(candidate(&longest, "", ""));
-        let too_long = pool.push(candidate(&longest, "", "!"));
-        let after = pool.push(candidate("short", "", ""));
+        let fits = pool.push(&candidate(&longest, "", ""));
+        let too_long = pool.push(&candidate(&longest, "", "!"));
+        let after = pool.push(&candidate("short", "", ""));
         assert_eq!(pool.accepted_len(), 3);
         assert_eq!(pool.get(fits).map(|e| e.instruction.len()), Some(longest.len()));
         assert_eq!(pool.get(too_long), None);

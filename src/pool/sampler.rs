@@ -109,7 +109,7 @@ mod tests {
         };
         let mut pool = Pool::new((0..seeds).map(seed).collect());
         for n in 0..accepted {
-            pool.push(task(&format!("task {n}")));
+            pool.push(&task(&format!("task {n}")));
         }
         pool
     }
@@ -161,7 +161,7 @@ mod tests {
         let mut mixed = pool(10, 0);
         let long = "x".repeat(MAX_EXAMPLE_CHARS + 1);
         for n in 0..40 {
-            mixed.push(if n % 2 == 0 { task(&long) } else { task("short") });
+            mixed.push(&if n % 2 == 0 { task(&long) } else { task("short") });
         }
         for request in 0..100 {
             let examples = sample_examples(&mixed, 8, 2, 3, request);
@@ -171,7 +171,7 @@ mod tests {
 
         let mut only_long = pool(10, 0);
         for _ in 0..1_000 {
-            only_long.push(task(&long));
+            only_long.push(&task(&long));
         }
         let examples = sample_examples(&only_long, 8, 2, 3, 0);
         assert_eq!((examples.len(), accepted_among(&examples)), (8, 0));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Statement, Transaction, params};
 
 use super::records::VerdictBatch;
 use super::schema::{ACCEPTED, to_sql};
@@ -20,9 +20,12 @@ pub(super) fn judge(
 ) -> rusqlite::Result<()> {
     let mut task_id = batch.first_task_id;
     let mut passed = 0_i64;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO candidates VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?;
     for verdict in &batch.verdicts {
         let id = verdict.accepted().then_some(task_id);
-        insert_candidate(transaction, batch.response_seq, verdict, id)?;
+        insert_candidate(&mut insert, batch.response_seq, verdict, id)?;
         if let Some(open) = verdict.answers {
             close_open_task(transaction, open)?;
         }
@@ -43,33 +46,28 @@ pub(super) fn judge(
 }
 
 fn insert_candidate(
-    transaction: &Transaction<'_>,
+    insert: &mut Statement<'_>,
     response_seq: u64,
     verdict: &Verdict,
     task_id: Option<u64>,
 ) -> rusqlite::Result<()> {
     let rejection = verdict.fate.rejection();
-    transaction
-        .prepare_cached(
-            "INSERT INTO candidates VALUES
-                (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            to_sql(response_seq),
-            verdict.item_index,
-            task_id.map(to_sql),
-            rejection.map(|no| no.stage.as_str()),
-            rejection.map(|no| no.rule),
-            rejection.map(|no| no.detail.as_str()),
-            verdict.candidate.instruction,
-            verdict.candidate.input,
-            verdict.candidate.output,
-            verdict.nearest.map(|nearest| nearest.task.to_string()),
-            verdict.nearest.map(|nearest| nearest.score),
-            (verdict.fate == Fate::Open).then_some(1),
-            verdict.answers.map(|open| to_sql(open.response_seq)),
-            verdict.answers.map(|open| open.item_index),
-        ])?;
+    insert.execute(params![
+        to_sql(response_seq),
+        verdict.item_index,
+        task_id.map(to_sql),
+        rejection.map(|no| no.stage.as_str()),
+        rejection.map(|no| no.rule),
+        rejection.map(|no| no.detail.as_str()),
+        verdict.candidate.instruction,
+        verdict.candidate.input,
+        verdict.candidate.output,
+        verdict.nearest.map(|nearest| nearest.task.to_string()),
+        verdict.nearest.map(|nearest| nearest.score),
+        (verdict.fate == Fate::Open).then_some(1),
+        verdict.answers.map(|open| to_sql(open.response_seq)),
+        verdict.answers.map(|open| open.item_index),
+    ])?;
     Ok(())
 }
 

@@ -61,7 +61,7 @@ impl Carrier {
                 }
                 Ok(Look::Absent) => looks += 1,
                 Ok(Look::Unreadable) => {
-                    let message = "a batch that may be it has no results any more";
+                    let message = "a batch that may be it has no results that can be read";
                     return Ok(Found::Unknowable(message.to_owned()));
                 }
                 Ok(Look::MayBe) => {
@@ -125,9 +125,10 @@ impl Carrier {
             if batch.results.is_empty() {
                 return Ok(Look::Unreadable);
             }
-            match self.names_our_requests(batch).await {
-                Ok(true) => return Ok(Look::Is(batch.id.clone())),
-                Ok(false) => others.insert(batch.id.clone()),
+            match self.whose_requests(batch).await {
+                Ok(Whose::Ours) => return Ok(Look::Is(batch.id.clone())),
+                Ok(Whose::Others) => others.insert(batch.id.clone()),
+                Ok(Whose::Unclear) => return Ok(Look::Unreadable),
                 Err(CallError::Refused { error, .. }) if matches!(error.status, 404 | 410) => {
                     return Ok(Look::Unreadable);
                 }
@@ -151,21 +152,29 @@ impl Carrier {
             && !is_known()
     }
 
-    /// Whether results of a batch name requests of this one.
-    async fn names_our_requests(&self, batch: &RemoteBatch) -> Result<bool, CallError> {
+    /// Whose requests the results of a batch name.
+    async fn whose_requests(&self, batch: &RemoteBatch) -> Result<Whose, CallError> {
+        let (mut of_others, mut unreadable) = (0, 0);
         for path in &batch.results {
             let mut results = self.results(path).await?;
             for _ in 0..LINES {
                 let Some(line) = results.next().await? else { break };
-                let RawLine::Whole(line) = line else { continue };
-                let Some(line) = self.api.read_result(&line) else { continue };
-                // A line that does not belong there says nothing of the others.
-                if CustomId::parse(&line.custom_id).is_some_and(|id| id.tag == self.batch.tag) {
-                    return Ok(true);
+                let whole = match &line {
+                    RawLine::Whole(line) => self.api.read_result(line),
+                    RawLine::TooLong => None,
+                };
+                match whole {
+                    None => unreadable += 1,
+                    // A line that does not belong there says nothing of the others.
+                    Some(line) => match CustomId::parse(&line.custom_id) {
+                        Some(id) if id.tag == self.batch.tag => return Ok(Whose::Ours),
+                        _ => of_others += 1,
+                    },
                 }
             }
         }
-        Ok(false)
+        // Results without a line, or with one that cannot be read, may be those that are looked for.
+        Ok(if of_others > 0 && unreadable == 0 { Whose::Others } else { Whose::Unclear })
     }
 
     /// All batches of the account, as far as the list goes.
@@ -206,4 +215,12 @@ enum Look {
     Unreadable,
     /// It may be one that has not ended.
     MayBe,
+}
+
+/// Whose requests the results of a batch name.
+enum Whose {
+    Ours,
+    Others,
+    /// Nothing that can be read says it.
+    Unclear,
 }
