@@ -375,6 +375,10 @@ fn price(phase: &PhasePlan) -> String {
 
 fn budget(plan: &Plan) -> String {
     let Some(budget) = plan.money.budget else { return "none: nothing costs anything".to_owned() };
+    if let Some(whole) = plan.pilot_of {
+        let (pilot, whole) = (budget.display(2), whole.display(2));
+        return format!("{pilot} of {whole} for a pilot; the estimate is of the whole run");
+    }
     let used = plan.money.committed();
     let mut text = budget.display(2);
     if !used.is_zero() {

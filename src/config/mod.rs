@@ -76,6 +76,8 @@ pub struct RunConfig {
     pub target: u64,
     /// Requests after which the run stops.
     pub max_requests: Option<u64>,
+    /// Whether the cap is that of a pilot, a part of the budget that the settings have.
+    pub is_pilot: bool,
     /// Responses in a row without an accepted task after which the run stops.
     pub max_stalled_responses: u64,
     /// What a request looks like.

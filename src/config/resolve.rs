@@ -93,6 +93,7 @@ impl RunConfig {
             price_origin: priced.origin,
             budget,
             target,
+            is_pilot: false,
             max_requests: settings.max_requests,
             max_stalled_responses,
             request,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{BatchPace, ConfigError, EmbeddingConfig, ResponsesConfig, RunConfig};
+use crate::config::{BatchPace, ConfigError, EmbeddingConfig, Money, ResponsesConfig, RunConfig};
 use crate::event::Phase;
 use crate::ledger::{Price, Totals};
 use crate::limit::{Limits, together};
@@ -45,6 +45,8 @@ pub struct Plan {
     pub target: u64,
     /// The account.
     pub money: Totals,
+    /// The whole budget, where the account holds a pilot's part of it.
+    pub pilot_of: Option<Usd>,
     /// What each phase is expected to take, the first phase first.
     pub phases: Vec<PhasePlan>,
     /// Whether all phases go to one API by one set of limits.
@@ -112,6 +114,7 @@ impl Plan {
             }
             Some(responses) => two_phases(config, responses, judge, so_far, missing),
         };
+        let whole = config.settings.budget.map(|Money(budget)| budget);
         Self {
             simulated: config.source.is_simulated(),
             template: config.request.template.name(),
@@ -123,6 +126,7 @@ impl Plan {
             money,
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
+            pilot_of: whole.filter(|_| config.is_pilot),
             embeddings: config.embedding.clone(),
             embedded_tokens: embedded_tokens(config, so_far, missing),
             so_far: so_far.clone(),
