@@ -274,6 +274,12 @@ fn describe(plan: &Plan, run: &Path) -> String {
         row("source", format!("{}{} · {}{at}", whose(phase), phase.provider, phase.model));
         phase.endpoints.iter().for_each(|name| row("- endpoint", name.clone()));
         row("price", price(phase));
+        if let Some(encoding) = phase.encoding {
+            row(
+                "prompt bound",
+                format!("counted by {encoding} with 5 % more; by bytes if a bill is higher"),
+            );
+        }
     }
     row("budget", budget(plan));
     apis.for_each(|phase| row("limits", whose(phase) + &limits(phase)));

@@ -7,7 +7,7 @@ use super::judge::Judge;
 use super::request::{OutputRequests, render};
 use crate::config::{BatchPace, ConfigError, EmbeddingConfig, Money, ResponsesConfig, RunConfig};
 use crate::event::Phase;
-use crate::ledger::{Price, Totals};
+use crate::ledger::{Encoding, Price, Totals};
 use crate::limit::{Limits, together};
 use crate::novelty::Combination;
 use crate::summary::{Estimate, Summary};
@@ -78,6 +78,8 @@ pub struct PhasePlan {
     pub price: Price,
     /// Where the price comes from.
     pub price_origin: String,
+    /// The encoding by which prompts are counted for the worst case; `None`: by their bytes.
+    pub encoding: Option<Encoding>,
     /// Requests and tokens per minute.
     pub limits: Limits,
     /// Requests under way at once, at most.
@@ -124,9 +126,9 @@ impl Plan {
             accepted: so_far.accepted,
             target: config.target,
             money,
+            pilot_of: whole.filter(|_| config.is_pilot),
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
-            pilot_of: whole.filter(|_| config.is_pilot),
             embeddings: config.embedding.clone(),
             embedded_tokens: embedded_tokens(config, so_far, missing),
             so_far: so_far.clone(),
@@ -221,6 +223,7 @@ impl PhasePlan {
             model: api.model.to_owned(),
             price: *api.price,
             price_origin: origin.clone(),
+            encoding: api.encoding,
             limits: together(api.limits()),
             concurrency: api.pace.concurrency,
             adapts: api.pace.adapts,

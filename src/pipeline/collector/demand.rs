@@ -9,7 +9,7 @@ use super::{Collector, Embedder, Stop};
 use crate::chat::CompletionRequest;
 use crate::config::RequestConfig;
 use crate::event::Phase;
-use crate::ledger::{Reservation, prompt_token_bound};
+use crate::ledger::Reservation;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::request::render;
@@ -230,7 +230,7 @@ impl Sealed {
     pub(super) fn new(lane: &Lane, request: &CompletionRequest) -> Self {
         let quirks = lane.quirks();
         let body = Bytes::from(lane.provider.encode(request, &quirks));
-        let prompt_bound = prompt_token_bound(body.len());
+        let prompt_bound = lane.prompt_bound.of(request, body.len());
         let max_output_tokens = u64::from(request.max_output_tokens);
         let worst_case = lane.price.worst_case(prompt_bound, max_output_tokens);
         Self { body, quirks, prompt_bound, worst_case }
