@@ -13,6 +13,8 @@ pub enum StopReason {
     Target,
     /// The budget does not hold another request.
     Budget,
+    /// The part of the budget that was for a pilot does not hold another request.
+    Pilot,
     /// The wanted number of requests was sent.
     MaxRequests,
     /// A person or the system asked it to stop.
@@ -25,9 +27,10 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Target,
         Self::Budget,
+        Self::Pilot,
         Self::MaxRequests,
         Self::Interrupted,
         Self::NoProgress,
@@ -39,6 +42,7 @@ impl StopReason {
         match self {
             Self::Target => "target",
             Self::Budget => "budget",
+            Self::Pilot => "pilot",
             Self::MaxRequests => "max_requests",
             Self::Interrupted => "interrupted",
             Self::NoProgress => "no_progress",

@@ -16,8 +16,8 @@ use super::simulate::SimulateArgs;
 use super::view::ViewArgs;
 use crate::chat::ReasoningEffort;
 use crate::config::{
-    Money, PHASES, PROMPT_CACHE, PhaseSettings, SIMULATED, Settings, check_similarity,
-    provider_names,
+    Money, PHASES, PROMPT_CACHE, PhaseSettings, SIMULATED, Settings, TOKEN_BOUNDS,
+    check_similarity, provider_names,
 };
 use crate::export::EXPORTERS;
 use crate::filter::FILTERS;
@@ -208,6 +208,11 @@ settings_args! {
     /// A price table in LiteLLM's format, instead of the bundled one
     #[arg(long, value_name = "FILE", env = "INSTRUCTMILL_PRICES")]
     prices: (PathBuf),
+    /// What bounds the prompt tokens of a request before it is sent: its bytes, which holds for every
+    /// model, or a count by the vocabulary that OpenAI publishes for the model (auto, at OpenAI's own
+    /// API) or by one that you know the model to have: closer, so that less money waits [default: bytes]
+    #[arg(long, env = "INSTRUCTMILL_TOKEN_BOUND", value_parser = PossibleValuesParser::new(TOKEN_BOUNDS))]
+    token_bound: (String),
     /// Requests per minute that the account allows [default: no limit]
     #[arg(long, value_name = "N", env = "INSTRUCTMILL_RPM", allow_negative_numbers = true)]
     rpm: (u64),

@@ -274,6 +274,12 @@ fn describe(plan: &Plan, run: &Path) -> String {
         row("source", format!("{}{} · {}{at}", whose(phase), phase.provider, phase.model));
         phase.endpoints.iter().for_each(|name| row("- endpoint", name.clone()));
         row("price", price(phase));
+        if let Some(encoding) = phase.encoding {
+            row(
+                "prompt bound",
+                format!("counted by {encoding} with 5 % more; by bytes if a bill is higher"),
+            );
+        }
     }
     row("budget", budget(plan));
     apis.for_each(|phase| row("limits", whose(phase) + &limits(phase)));
@@ -375,6 +381,10 @@ fn price(phase: &PhasePlan) -> String {
 
 fn budget(plan: &Plan) -> String {
     let Some(budget) = plan.money.budget else { return "none: nothing costs anything".to_owned() };
+    if let Some(whole) = plan.pilot_of {
+        let (pilot, whole) = (budget.display(2), whole.display(2));
+        return format!("{pilot} of {whole} for a pilot; the estimate is of the whole run");
+    }
     let used = plan.money.committed();
     let mut text = budget.display(2);
     if !used.is_zero() {

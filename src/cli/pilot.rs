@@ -4,7 +4,6 @@
 use super::failure::{CliError, say};
 use super::generate::{DONE, Ended, Stage};
 use crate::config::RunConfig;
-use crate::pipeline::Outcome;
 use crate::store::RunDir;
 use crate::summary::StopReason;
 use crate::usd::Usd;
@@ -29,18 +28,16 @@ impl Pilot {
         resolve: impl FnOnce() -> Result<RunConfig, CliError>,
         session: impl Fn(RunConfig, Stage) -> Result<Ended, CliError>,
     ) -> Result<Ended, CliError> {
-        let (budget, simulated) = (config.budget, config.source.is_simulated());
+        let simulated = config.source.is_simulated();
         let config = self.limited(config)?;
         let was_begun = dir.exists() && dir.read()?.summary()?.attempts.sent > 0;
         let ended = if was_begun {
             Ended::NotBegun(DONE)
         } else {
             match session(config, self.stage)? {
-                Ended::Ran(outcome) if !was_cut_short(&outcome, budget) => {
-                    return Ok(Ended::Ran(outcome));
-                }
-                Ended::NotBegun(code) => return Ok(Ended::NotBegun(code)),
-                ran @ Ended::Ran(_) => ran,
+                ended if is_over(&ended) => ended,
+                // Its target was reached, something went wrong, or it was the whole budget.
+                ended => return Ok(ended),
             }
         };
         if !(self.yes || self.stage.ask || simulated) {
@@ -68,13 +65,13 @@ impl Pilot {
             let message = format!("--pilot: {amount} USD is more than the budget of {budget} USD");
             return Err(CliError::usage(message));
         }
+        let is_pilot = config.budget.is_some_and(|budget| amount < budget);
         let budget = config.budget.map(|budget| budget.min(amount));
-        Ok(RunConfig { budget, ..config })
+        Ok(RunConfig { budget, is_pilot, ..config })
     }
 }
 
-/// Whether the pilot ended because its own budget did, and more of the run's is left.
-fn was_cut_short(outcome: &Outcome, budget: Option<Usd>) -> bool {
-    let used = outcome.summary.spent.saturating_add(outcome.summary.unconfirmed);
-    outcome.reason == StopReason::Budget && budget.is_none_or(|budget| used < budget)
+/// Whether a pilot ended because its own budget did, and more of the run's is left.
+fn is_over(ended: &Ended) -> bool {
+    matches!(ended, Ended::Ran(outcome) if outcome.reason == StopReason::Pilot)
 }

@@ -19,6 +19,7 @@ mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
+mod token_bound;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::benchmark::Benchmarks;
 use crate::chat::ReasoningEffort;
 use crate::event::Phase;
 use crate::filter::FilterSettings;
-use crate::ledger::Price;
+use crate::ledger::{Encoding, Price};
 use crate::limit::Limits;
 use crate::novelty::Combination;
 use crate::pool::SeedFile;
@@ -46,6 +47,7 @@ pub use money::Money;
 pub use phase::{PHASES, PhaseSettings, TWO_PHASES};
 pub use resolve::{Environment, SIMULATED, check_similarity, provider_names};
 pub use settings::{Change, Settings};
+pub use token_bound::TOKEN_BOUNDS;
 
 /// The version of the stored settings' meaning.
 pub const SETTINGS_KEY: &str = "settings";
@@ -70,8 +72,12 @@ pub struct RunConfig {
     pub price: Price,
     /// Where the price comes from, for people.
     pub price_origin: String,
+    /// The encoding by which prompts are counted for the worst case; `None`: by their bytes.
+    pub encoding: Option<Encoding>,
     /// The cap; `None` only when nothing costs anything.
     pub budget: Option<Usd>,
+    /// Whether the cap is that of a pilot, a part of the budget that the settings have.
+    pub is_pilot: bool,
     /// Accepted tasks wanted.
     pub target: u64,
     /// Requests after which the run stops.
@@ -107,6 +113,8 @@ pub struct ResponsesConfig {
     pub price: Price,
     /// Where the price comes from, for people.
     pub price_origin: String,
+    /// The encoding by which prompts are counted for the worst case; `None`: by their bytes.
+    pub encoding: Option<Encoding>,
     /// How fast requests may leave.
     pub pace: Pace,
     /// Whether these requests and those for instructions share API, model and limits.
@@ -140,6 +148,8 @@ pub struct Api<'a> {
     pub model: &'a str,
     /// What tokens cost.
     pub price: &'a Price,
+    /// The encoding by which prompts are counted for the worst case; `None`: by their bytes.
+    pub encoding: Option<Encoding>,
     /// How fast requests may leave.
     pub pace: &'a Pace,
     /// What the model's API takes.
@@ -170,6 +180,7 @@ impl RunConfig {
                 version: outputs.api_version.as_deref(),
                 model: &outputs.model,
                 price: &outputs.price,
+                encoding: outputs.encoding,
                 pace: &outputs.pace,
                 quirks: outputs.quirks,
             },
@@ -178,6 +189,7 @@ impl RunConfig {
                 version: self.api_version.as_deref(),
                 model: &self.model,
                 price: &self.price,
+                encoding: self.encoding,
                 pace: &self.pace,
                 quirks: self.request.quirks,
             },

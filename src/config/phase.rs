@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::token_bound::AUTO;
 use super::{EndpointSettings, Money, Settings};
 
 /// The values of `phases`: whole tasks, or instructions first and outputs for those that passed.
@@ -76,6 +77,8 @@ phase_settings! {
     price_out: Money,
     /// The price table's name of the model.
     price_model: String,
+    /// What bounds the prompt tokens of a request.
+    token_bound: String,
     /// Requests per minute.
     rpm: u64,
     /// Tokens per minute.
@@ -140,6 +143,9 @@ impl PhaseSettings {
         if self.names_an_api() || self.model.is_some() {
             (settings.price_in, settings.price_out) = (from.price_in, from.price_out);
             settings.price_model.clone_from(&from.price_model);
+            if settings.token_bound.as_deref() != Some(AUTO) {
+                settings.token_bound.clone_from(&from.token_bound);
+            }
             settings.reasoning_effort.clone_from(&from.reasoning_effort);
             settings.response_schema = from.response_schema;
             settings.sampling = from.sampling;

@@ -8,7 +8,8 @@ use super::resolve::{
     value, within,
 };
 use super::{ConfigError, Pace, RequestConfig, ResponsesConfig, Settings, Source};
-use super::{cache, source};
+use super::{cache, source, token_bound};
+use crate::ledger::Encoding;
 use crate::task::Compared;
 use crate::template::{Template, outputs};
 
@@ -20,6 +21,7 @@ pub(super) struct First {
     pub(super) request: RequestConfig,
     pub(super) pace: Pace,
     pub(super) api_version: Option<String>,
+    pub(super) encoding: Option<Encoding>,
 }
 
 /// From this target on outputs are bought apart, unless something else is said.
@@ -36,6 +38,7 @@ const LANE_KEYS: &[&str] = &[
     "price_in",
     "price_out",
     "price_model",
+    "token_bound",
     "reasoning_effort",
     "sampling",
     "system_messages",
@@ -127,10 +130,11 @@ fn first(settings: &mut Settings, environment: Environment<'_>) -> Result<First,
     batch::check(settings, &source)?;
     let model = model(settings, &source)?;
     let priced = prices::find(settings, &table, &source, price_name(&model, &source))?;
+    let encoding = token_bound::resolve(settings, &source, &model)?;
     let request = request(settings, &source, &priced)?;
     let pace = pace(settings, &source)?;
     let api_version = settings.api_version.clone();
-    Ok(First { source, model, priced, request, pace, api_version })
+    Ok(First { source, model, priced, request, pace, api_version, encoding })
 }
 
 /// The second phase, from what was `said` before the first was resolved `alone`.
@@ -183,6 +187,7 @@ fn resolve_responses(
     let reasoning_effort = effort(own)?;
     Ok(ResponsesConfig {
         api_version: own.api_version.clone(),
+        encoding: token_bound::resolve(own, &source, &model)?,
         reasoning_effort,
         quirks: quirks(own, &source, &priced, reasoning_effort),
         cache: cache::resolve(own, &source, &priced, "outputs")?,

@@ -78,7 +78,7 @@ impl RunConfig {
         let embedding =
             embedding::resolve(&mut settings, &first.source, &rules.duplicates, environment)?;
         let budget = budget(&mut settings, &first, responses.as_ref(), embedding.as_ref())?;
-        let phases::First { source, model, priced, request, pace, api_version } = first;
+        let phases::First { source, model, priced, request, pace, api_version, encoding } = first;
         let target = *settings.target.get_or_insert(DEFAULT_TARGET);
         let target = within("target", at_least_one("target", target)?, 1, MAX_TARGET)?;
         if let Some(max) = settings.max_requests {
@@ -91,7 +91,9 @@ impl RunConfig {
             model,
             price: priced.price,
             price_origin: priced.origin,
+            encoding,
             budget,
+            is_pilot: false,
             target,
             max_requests: settings.max_requests,
             max_stalled_responses,

@@ -77,6 +77,9 @@ settings! {
     price_model: String,
     /// A price table in LiteLLM's format, instead of the bundled one.
     prices: PathBuf,
+    /// What bounds the prompt tokens of a request before it is sent: its `bytes`, or a count by the
+    /// model's vocabulary, `auto` or named.
+    token_bound: String,
     /// Requests per minute that the account allows.
     rpm: u64,
     /// Tokens per minute that the account allows.

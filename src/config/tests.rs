@@ -340,3 +340,53 @@ fn mistakes_in_a_table_name_it() {
         @"in [responses]: --tasks-per-request: 100 outputs of 2000 tokens are more than the 16384 that the model writes in one answer"
     );
 }
+
+#[cfg(feature = "tokenizer")]
+#[test]
+fn a_vocabulary_is_taken_from_its_makers_own_api_or_by_name() {
+    let key = Some("sk-test-0123456789");
+    let with = |bound: &str, model: &str, base_url: Option<&str>| Settings {
+        token_bound: Some(bound.into()),
+        model: Some(model.into()),
+        base_url: base_url.map(str::to_owned),
+        price_in: money("1"),
+        price_out: money("2"),
+        ..real()
+    };
+    let encoding = |settings| resolve_with(settings, key).unwrap().encoding;
+    assert_eq!(resolve_with(real(), key).unwrap().encoding, None);
+    assert_eq!(encoding(with("bytes", "gpt-4o-mini", None)), None);
+    assert_eq!(encoding(with("auto", "gpt-4o-mini", None)), Some(Encoding::O200kBase));
+    assert_eq!(encoding(with("auto", "gpt-4-turbo", None)), Some(Encoding::Cl100kBase));
+    let gateway = Some("https://gateway.example/v1");
+    assert_eq!(encoding(with("o200k_base", "mine", gateway)), Some(Encoding::O200kBase));
+    let error = |settings| resolve_with(settings, key).unwrap_err().to_string();
+    for settings in [with("auto", "gpt-4o-mini", gateway), with("auto", "gpt-9", None)] {
+        let error = error(settings);
+        assert!(error.contains("no vocabulary is published for"), "{error}");
+    }
+    insta::assert_snapshot!(
+        error(with("p50k_base", "gpt-4o-mini", None)),
+        @"--token-bound: `p50k_base` is not known: did you mean `o200k_base`?"
+    );
+}
+
+/// Another model of the second phase has its own vocabulary, or none.
+#[cfg(feature = "tokenizer")]
+#[test]
+fn a_named_vocabulary_is_not_taken_for_that_of_another_model() {
+    let two = |bound: &str, model: &str| {
+        let responses = PhaseSettings { model: Some(model.into()), ..PhaseSettings::default() };
+        let settings = Settings {
+            token_bound: Some(bound.into()),
+            phases: Some(TWO_PHASES.into()),
+            responses: Some(responses),
+            ..real()
+        };
+        let config = resolve_with(settings, Some("sk-test-0123456789")).unwrap();
+        (config.encoding, config.responses.unwrap().encoding)
+    };
+    let (new, old) = (Some(Encoding::O200kBase), Some(Encoding::Cl100kBase));
+    assert_eq!(two("auto", "gpt-4-turbo"), (new, old));
+    assert_eq!(two("o200k_base", "gpt-4-turbo"), (new, None));
+}

@@ -7,7 +7,7 @@ use crate::usd::Usd;
 /// Tokens that a server may add to a prompt on its own: a chat template's markers, a default
 /// system message, a rendering of the response schema's wrapper. The longest default system
 /// message seen in open models' chat templates is under 100 tokens.
-const SERVER_PROMPT_TOKENS: u64 = 256;
+pub(super) const SERVER_PROMPT_TOKENS: u64 = 256;
 
 /// Reported usage beyond this many times the bound is taken for an error of the server.
 const PLAUSIBLE_FACTOR: u64 = 4;

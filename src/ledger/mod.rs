@@ -16,13 +16,17 @@ mod account;
 mod account_tests;
 mod bound;
 mod compare;
+mod encoding;
 mod facts;
 mod price;
+mod prompt;
 mod table;
 
 pub use account::{BudgetReached, Ledger, Reservation, Totals};
 pub use bound::{cost_of, is_enough, is_plausible, prompt_token_bound};
 pub use compare::{Comparison, Difference, compare};
+pub use encoding::Encoding;
 pub use facts::ModelFacts;
 pub use price::{LongContext, Price, PriceError, Rates, per_million};
+pub use prompt::PromptBound;
 pub use table::{Entry, PriceTable, PriceTableError};

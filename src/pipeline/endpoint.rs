@@ -92,6 +92,7 @@ impl Endpoint {
             provider: self.provider,
             model: api.model.to_owned(),
             price: *api.price,
+            encoding: api.encoding,
             concurrency: api.pace.concurrency,
             quirks: api.quirks,
             batches,
@@ -142,6 +143,8 @@ impl Endpoint {
             provider,
             model: embedding.model.clone(),
             price: Price::flat(embedding.price, Usd::ZERO),
+            // Texts that are embedded cost next to nothing.
+            encoding: None,
             concurrency: 1,
             quirks: Quirks::default(),
             batches: None,

@@ -11,7 +11,7 @@ use super::failure::RunError;
 use super::site::{Pass, Site};
 use crate::chat::TokenUsage;
 use crate::config::BatchPace;
-use crate::ledger::Price;
+use crate::ledger::{Encoding, Price, PromptBound};
 use crate::provider::{ApiError, BatchApi, Provider, Quirks};
 
 /// Prompt tokens per thousand bytes of a request's body, before any response has told: more than
@@ -40,6 +40,8 @@ pub(super) struct LaneSettings {
     pub(super) provider: &'static dyn Provider,
     pub(super) model: String,
     pub(super) price: Price,
+    /// The encoding by which prompts are counted for the worst case; `None`: by their bytes.
+    pub(super) encoding: Option<Encoding>,
     pub(super) concurrency: usize,
     pub(super) quirks: Quirks,
     /// `None` when each request goes alone.
@@ -52,6 +54,7 @@ pub(super) struct Lane {
     pub(super) provider: &'static dyn Provider,
     pub(super) model: String,
     pub(super) price: Price,
+    pub(super) prompt_bound: PromptBound,
     /// At least one.
     sites: Vec<Arc<Site>>,
     /// Sites that are not set aside.
@@ -75,6 +78,7 @@ impl Lane {
             provider: settings.provider,
             model: settings.model,
             price: settings.price,
+            prompt_bound: PromptBound::new(settings.encoding),
             usable: Mutex::new(sites.len()),
             sites: sites.into_iter().map(Arc::new).collect(),
             batches: settings.batches,
@@ -182,6 +186,30 @@ impl Lane {
             learned => tokens_of(body_bytes, learned),
         };
         prompt.saturating_add(max_output_tokens)
+    }
+
+    /// What a request with this bound on its prompt counts against a limit on tokens, when its body is
+    /// not there any more.
+    pub(super) fn estimate_bounded(&self, prompt_bound: u64) -> u64 {
+        match self.prompt_bound.encoding() {
+            // It was counted, and rather high.
+            Some(_) => prompt_bound,
+            None => self.estimate_tokens(usize::try_from(prompt_bound).unwrap_or(usize::MAX), 0),
+        }
+    }
+
+    /// Compares the bill for a prompt with its bound.
+    pub(super) fn note_bill(&self, usage: &TokenUsage, prompt_bound: u64) {
+        let billed = usage.prompt_total();
+        if self.prompt_bound.refute(billed, prompt_bound) {
+            tracing::warn!(
+                model = self.model,
+                billed,
+                prompt_bound,
+                "a prompt was billed above what its count allows: --token-bound does not fit this \
+                 model, and prompts are bounded by their bytes from now on"
+            );
+        }
     }
 
     /// Learns how many tokens the model makes of a body.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::endpoint::codec;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
-use crate::config::{BatchPace, ConfigError, EmbeddingConfig, ResponsesConfig, RunConfig};
+use crate::config::{BatchPace, ConfigError, EmbeddingConfig, Money, ResponsesConfig, RunConfig};
 use crate::event::Phase;
-use crate::ledger::{Price, Totals};
+use crate::ledger::{Encoding, Price, Totals};
 use crate::limit::{Limits, together};
 use crate::novelty::Combination;
 use crate::summary::{Estimate, Summary};
@@ -45,6 +45,8 @@ pub struct Plan {
     pub target: u64,
     /// The account.
     pub money: Totals,
+    /// The whole budget, where the account holds a pilot's part of it.
+    pub pilot_of: Option<Usd>,
     /// What each phase is expected to take, the first phase first.
     pub phases: Vec<PhasePlan>,
     /// Whether all phases go to one API by one set of limits.
@@ -76,6 +78,8 @@ pub struct PhasePlan {
     pub price: Price,
     /// Where the price comes from.
     pub price_origin: String,
+    /// The encoding by which prompts are counted for the worst case; `None`: by their bytes.
+    pub encoding: Option<Encoding>,
     /// Requests and tokens per minute.
     pub limits: Limits,
     /// Requests under way at once, at most.
@@ -112,6 +116,7 @@ impl Plan {
             }
             Some(responses) => two_phases(config, responses, judge, so_far, missing),
         };
+        let whole = config.settings.budget.map(|Money(budget)| budget);
         Self {
             simulated: config.source.is_simulated(),
             template: config.request.template.name(),
@@ -121,6 +126,7 @@ impl Plan {
             accepted: so_far.accepted,
             target: config.target,
             money,
+            pilot_of: whole.filter(|_| config.is_pilot),
             phases,
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
             embeddings: config.embedding.clone(),
@@ -217,6 +223,7 @@ impl PhasePlan {
             model: api.model.to_owned(),
             price: *api.price,
             price_origin: origin.clone(),
+            encoding: api.encoding,
             limits: together(api.limits()),
             concurrency: api.pace.concurrency,
             adapts: api.pace.adapts,

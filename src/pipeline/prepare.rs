@@ -197,6 +197,7 @@ impl Prepared {
             max_attempts: config.pace.max_attempts,
             run_seed: config.request.seed,
             run_id,
+            is_pilot: config.is_pilot,
             stopping,
             long_pauses: LongPauses::default(),
             simulated: is_simulated(&run.reader)?.into(),

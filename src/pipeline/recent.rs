@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lane::{Lane, first_prompt_estimate};
+use super::lane::Lane;
 use crate::config::RunConfig;
 use crate::event::Phase;
 use crate::store::{RecentAttempt, RunReader, StoreError, unix_ms};
@@ -37,7 +37,9 @@ impl Recent {
                 None => true,
             };
             let limiter = &site.limiter;
-            let past = self.past(phases, went_here, limiter.limits().count_reserved_tokens);
+            let counts_reserved = limiter.limits().count_reserved_tokens;
+            let unknown = |bound| lane.estimate_bounded(bound);
+            let past = self.past(phases, went_here, counts_reserved, unknown);
             limiter.remember(past);
         }
     }
@@ -48,6 +50,7 @@ impl Recent {
         phases: &[Phase],
         went_here: impl Fn(Option<&str>) -> bool,
         counts_reserved: bool,
+        unknown: impl Fn(u64) -> u64,
     ) -> Vec<(Duration, u64)> {
         let of_phases = self.attempts.iter().filter(|attempt| {
             phases.contains(&attempt.phase) && went_here(attempt.endpoint.as_deref())
@@ -55,19 +58,19 @@ impl Recent {
         let past = of_phases.map(|attempt| {
             // A clock that was set back must not make one of the future.
             let age = u64::try_from(self.now_ms - attempt.sent_at_ms).unwrap_or(0);
-            (Duration::from_millis(age), tokens(attempt, counts_reserved))
+            (Duration::from_millis(age), tokens(attempt, counts_reserved, &unknown))
         });
         past.collect()
     }
 }
 
-/// What was used, where that is known and counts; else what was asked for.
-fn tokens(attempt: &RecentAttempt, counts_reserved: bool) -> u64 {
-    let bytes = usize::try_from(attempt.prompt_bound).unwrap_or(usize::MAX);
+/// What was used, where that is known and counts; else what was asked for, with what the prompt is
+/// estimated at by its bound.
+fn tokens(attempt: &RecentAttempt, counts_reserved: bool, unknown: impl Fn(u64) -> u64) -> u64 {
     match &attempt.usage {
         Some(usage) if counts_reserved => usage.prompt_total() + attempt.max_output_tokens,
         Some(usage) => usage.total(),
-        None => first_prompt_estimate(bytes).saturating_add(attempt.max_output_tokens),
+        None => unknown(attempt.prompt_bound).saturating_add(attempt.max_output_tokens),
     }
 }
 
@@ -99,10 +102,13 @@ mod tests {
         let attempts = attempts.into_iter().chain([elsewhere]).collect();
         let recent = Recent { attempts, now_ms: 60_000 };
         let ago = Duration::from_secs;
-        let past =
-            |counts_reserved| recent.past(&[Phase::Tasks], |it| it.is_none(), counts_reserved);
+        let half = |bound| bound / 2;
+        let past = |counts_reserved| {
+            recent.past(&[Phase::Tasks], |it| it.is_none(), counts_reserved, half)
+        };
         assert_eq!(past(false), [(ago(20), 15), (ago(0), 570)]);
         assert_eq!(past(true), [(ago(20), 80), (ago(0), 570)]);
-        assert_eq!(recent.past(&[Phase::Tasks], |it| it == Some("backup"), false), [(ago(15), 15)]);
+        let elsewhere = recent.past(&[Phase::Tasks], |it| it == Some("backup"), false, half);
+        assert_eq!(elsewhere, [(ago(15), 15)]);
     }
 }

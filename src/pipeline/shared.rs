@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) max_attempts: u32,
     pub(super) run_seed: u64,
     pub(super) run_id: String,
+    /// Whether the session is a pilot: it shows what the requests of the run take.
+    pub(super) is_pilot: bool,
     /// True from the moment when nothing more may be sent.
     pub(super) stopping: watch::Receiver<bool>,
     /// Long pauses by rate limits in this session.

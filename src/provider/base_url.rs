@@ -130,6 +130,11 @@ pub fn is_loopback(text: &str) -> bool {
     BaseUrl::parse(text).is_ok_and(|url| url.is_loopback())
 }
 
+/// Whether a base URL names this host, and no other. One that cannot be read does not.
+pub fn is_at_host(text: &str, host: &str) -> bool {
+    BaseUrl::parse(text).is_ok_and(|url| url.0.host_str() == Some(host))
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -186,6 +191,15 @@ mod tests {
         the base URL already ends in /chat/completions, which is added to it: give https://host/v1
         the base URL already ends in /completions, which is added to it: give http://host:1/v1
         ");
+    }
+
+    #[test]
+    fn a_host_is_named_whole() {
+        let is_openai = |text| is_at_host(text, "api.openai.com");
+        assert!(is_openai("https://API.openai.com:443/v1/"));
+        for other in ["https://api.openai.com.example/v1", "https://x.example/api.openai.com", ""] {
+            assert!(!is_openai(other), "{other}");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ use std::fmt;
 pub use access::{Access, ApiVersion, Counted, KeyHeader, LimitHeaders, VersionPlace};
 pub use anthropic::Anthropic;
 pub use azure::Azure;
-pub use base_url::{BaseUrlError, check_base_url, is_loopback};
+pub use base_url::{BaseUrlError, check_base_url, is_at_host, is_loopback};
 pub use batch::{
     AnthropicBatches, BatchApi, BatchClient, BatchLimits, BatchStage, CallError, CustomId,
     LineResult, OpenAiBatches, Package, Page, RawLine, RemoteBatch, ResultLine, Results, Tag,

@@ -77,6 +77,9 @@ pub(super) fn state(report: &RunReport) -> String {
         (RunState::Crashed, _) => "ended without a word; the same command goes on",
         (_, Some(StopReason::Target)) => "done: the target is reached",
         (_, Some(StopReason::Budget)) => "stopped: the budget is used up",
+        (_, Some(StopReason::Pilot)) => {
+            "the pilot is over; the same command goes on (with --yes where nobody can be asked)"
+        }
         (_, Some(StopReason::MaxRequests)) => "stopped: --max-requests is reached",
         (_, Some(StopReason::Interrupted)) => "interrupted; the same command goes on",
         (_, Some(StopReason::NoProgress)) => "stopped: responses bring nothing new any more",

@@ -36,5 +36,6 @@ mod scheduler;
 mod secrets;
 mod support;
 mod tls;
+mod token_bound;
 mod view;
 mod watch;

@@ -8,10 +8,13 @@ fn a_pilot_is_kept_and_the_rest_is_estimated_by_it() {
     let args = ["--budget", "5", "--pilot", "0.05", "--target", "200", "--concurrency", "2"];
     let ended = place.generate(&server, &args);
     ended.assert_code(0).assert_says("nobody is there to ask: --yes goes on");
+    ended.assert_says("$0.05 of $5.00 for a pilot; the estimate is of the whole run");
+    ended.assert_says("the pilot is over; the same command goes on (with --yes");
+    assert!(!ended.talk().contains("the budget is used up"), "{}", ended.talk());
     let (status, pilot) = (place.status(), server.bill());
     assert_eq!(
         (&status["stop_reason"], &status["estimate"]["by"]),
-        (&"budget".into(), &"seeds".into())
+        (&"pilot".into(), &"seeds".into())
     );
     assert!(money(&status, "spent_usd") <= usd("0.05"), "{status}");
     let kept = status["accepted"].as_u64().unwrap();
@@ -19,6 +22,8 @@ fn a_pilot_is_kept_and_the_rest_is_estimated_by_it() {
     // Nor does the same command go on.
     place.generate(&server, &args).assert_code(0).assert_says("--yes goes on");
     assert_eq!(server.bill().requests, pilot.requests);
+    let shown = place.run(&["status", "--run", "run"]).stdout();
+    assert!(shown.contains("the pilot is over; the same command goes on"), "{shown}");
     // The whole budget is what the run goes on with.
     assert_eq!(status["budget_usd"], "5");
     let ended = place.generate(&server, &[&args[..], &["--yes"]].concat());
@@ -46,6 +51,42 @@ fn both_phases_are_estimated_by_what_they_took() {
     ended.assert_code(0).assert_says("instructions: ").assert_says("; responses: ");
     let status = place.status();
     assert_eq!((&status["accepted"], &status["estimate"]["by"]), (&200.into(), &"run".into()));
+}
+
+/// A pilot's requests are what the rest is estimated by: the last are as large as the first, though
+/// its own budget would hold smaller ones yet.
+#[test]
+fn the_requests_of_a_pilot_have_one_size() {
+    let sizes = |args: &[&str]| -> Vec<u32> {
+        let (place, server) = (Place::new(), Server::start(settings()));
+        let phases = ["--phases", "instructions+responses", "--target", "100000"];
+        place.generate(&server, &[args, &phases].concat()).assert_code(0);
+        let database = rusqlite::Connection::open(place.path("run/run.db")).unwrap();
+        let query = "SELECT max_output_tokens FROM requests WHERE phase = 'instructions'";
+        let mut query = database.prepare(query).unwrap();
+        let sizes = query.query_map([], |row| row.get(0)).unwrap();
+        sizes.collect::<Result<_, _>>().unwrap()
+    };
+    let is_mixed = |sizes: &[u32]| sizes.iter().any(|size| *size != sizes[0]);
+    let pilot = sizes(&["--budget", "5", "--pilot", "0.2"]);
+    assert!(pilot.len() > 1 && !is_mixed(&pilot), "{pilot:?}");
+    // The same amount as a whole budget is used to its end.
+    let whole = sizes(&["--budget", "0.2"]);
+    assert!(is_mixed(&whole), "{whole:?}");
+    assert!(is_mixed(&sizes(&["--budget", "0.2", "--pilot", "0.2"])));
+    // One that holds no usual request shows what smaller ones take.
+    let small = sizes(&["--budget", "5", "--pilot", "0.06"]);
+    assert!(!is_mixed(&small) && small[0] < pilot[0], "{small:?}");
+}
+
+#[test]
+fn a_pilot_that_holds_no_request_says_so() {
+    let (place, server) = (Place::new(), Server::start(settings()));
+    let phases = ["--phases", "instructions+responses", "--yes"];
+    let ended =
+        place.generate(&server, &[&["--budget", "5", "--pilot", "0.001"][..], &phases].concat());
+    ended.assert_code(2).assert_says("raise --budget (or --pilot)");
+    assert_eq!(server.bill().requests, 0);
 }
 
 #[test]

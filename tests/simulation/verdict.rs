@@ -215,6 +215,8 @@ impl Checks<'_> {
         let right = match reason {
             StopReason::Target => reached,
             StopReason::Budget => self.budget_is_used(outcome) && self.owed_outputs_are_bought(),
+            // No session of a simulation is one.
+            StopReason::Pilot => false,
             StopReason::MaxRequests => self.requests_are_used(),
             StopReason::NoProgress => self.brought_nothing(),
             StopReason::Interrupted => self.met(Met::Drain),

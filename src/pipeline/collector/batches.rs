@@ -216,5 +216,5 @@ impl Collector {
 
 /// Prompt tokens of a request whose body is not there any more.
 fn estimated_tokens(lane: &Lane, line: &Line) -> u64 {
-    lane.estimate_tokens(usize::try_from(line.prompt_bound).unwrap_or(usize::MAX), 0)
+    lane.estimate_bounded(line.prompt_bound)
 }

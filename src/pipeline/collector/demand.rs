@@ -9,7 +9,7 @@ use super::{Collector, Embedder, Stop};
 use crate::chat::CompletionRequest;
 use crate::config::RequestConfig;
 use crate::event::Phase;
-use crate::ledger::{Reservation, prompt_token_bound};
+use crate::ledger::Reservation;
 use crate::pipeline::failure::RunError;
 use crate::pipeline::lane::Lane;
 use crate::pipeline::request::render;
@@ -47,7 +47,7 @@ impl Collector {
         if self.in_flight > 0 || self.stop.is_some() {
             return;
         }
-        let smaller = || if is_short { None } else { self.last_job() };
+        let mut smaller = || if is_short { None } else { self.last_job() };
         match needed.map(|needed| smaller().ok_or(needed)) {
             Some(Ok(job)) => {
                 self.start(job);
@@ -82,16 +82,27 @@ impl Collector {
 
     /// A smaller request for instructions, when nothing is under way and the budget does not hold
     /// the usual one and the outputs that it would call for.
-    fn last_job(&self) -> Option<Job> {
+    ///
+    /// The rest of the run is estimated by what a pilot's requests take, so all of these have the size
+    /// of the first.
+    fn last_job(&mut self) -> Option<Job> {
         let two = self.two_phases.as_ref().filter(|two| two.backlog.is_empty())?;
+        let is_allowed = |tasks: u32| match two.smaller {
+            _ if !self.shared.is_pilot => true,
+            Some(first) => tasks == first,
+            None => self.completion_requests == 0,
+        };
         let usual = &self.request;
         let fewer = (1..32).map(|halvings| usual.tasks_per_request >> halvings);
-        fewer.take_while(|tasks| *tasks > 0).find_map(|tasks_per_request| {
+        let mut sizes = fewer.take_while(|tasks| *tasks > 0).filter(|tasks| is_allowed(*tasks));
+        let (size, job) = sizes.find_map(|tasks_per_request| {
             let share = usual.max_output_tokens / usual.tasks_per_request;
             let max_output_tokens = share.saturating_mul(tasks_per_request).max(LEAST_OUTPUT);
             let request = RequestConfig { tasks_per_request, max_output_tokens, ..usual.clone() };
-            self.instructions_job(two, &request).ok()
-        })
+            Some((tasks_per_request, self.instructions_job(two, &request).ok()?))
+        })?;
+        self.two_phases.as_mut()?.smaller = Some(size);
+        Some(job)
     }
 
     fn instructions_job(&self, two: &TwoPhases, request: &RequestConfig) -> Result<Job, Usd> {
@@ -136,10 +147,11 @@ impl Collector {
         let left = self.shared.ledger.totals().free();
         tracing::info!(%needed, %left, "the budget does not hold another request");
         let nothing_bought = self.shared.tally().0.sent == 0;
+        let reason = if self.shared.is_pilot { StopReason::Pilot } else { StopReason::Budget };
         self.stop_with(if nothing_bought {
             Stop::failed(RunError::RequestOverBudget { needed, left })
         } else {
-            Stop::by_design(StopReason::Budget)
+            Stop::by_design(reason)
         });
     }
 
@@ -219,7 +231,7 @@ impl Sealed {
     pub(super) fn new(lane: &Lane, request: &CompletionRequest) -> Self {
         let quirks = lane.quirks();
         let body = Bytes::from(lane.provider.encode(request, &quirks));
-        let prompt_bound = prompt_token_bound(body.len());
+        let prompt_bound = lane.prompt_bound.of(request, body.len());
         let max_output_tokens = u64::from(request.max_output_tokens);
         let worst_case = lane.price.worst_case(prompt_bound, max_output_tokens);
         Self { body, quirks, prompt_bound, worst_case }

@@ -45,6 +45,8 @@ pub(super) struct TwoPhases {
     pub(super) kept: Rate,
     /// Set when instructions bring nothing new any more; the outputs that are owed are still bought.
     pub(super) exhausted: bool,
+    /// Instructions asked for in the last request that was smaller than usual, for want of budget.
+    pub(super) smaller: Option<u32>,
     /// Instructions asked for in a request.
     asked: u64,
     places: usize,
@@ -64,6 +66,7 @@ impl TwoPhases {
             brought: Rate::default(),
             kept: Rate::default(),
             exhausted: false,
+            smaller: None,
             asked: u64::from(asked),
             places,
         }

@@ -82,6 +82,10 @@ pub(in crate::pipeline) fn digest(
     let asked = Asked { phase, examples, tasks };
     let (items, decoded) = read_body(lane.provider, shared.template, body, asked);
     let completion = decoded.as_ref().ok();
+    // Before the site is proven: then a pool's worth of requests is reserved by their bounds.
+    if let Some(usage) = completion.and_then(|completion| completion.usage.as_ref()) {
+        lane.note_bill(usage, prompt_bound);
+    }
     if completion.is_some() {
         site.prove();
     }
