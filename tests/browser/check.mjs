@@ -50,7 +50,7 @@ async function checkAll() {
     await everywhere(`${name}-report`, { url: report, texts, use: searchesTasks });
     const viewer = await program.view(run);
     await everywhere(`${name}-list`, { url: viewer, own: viewer, texts });
-    const [row] = await rows(viewer, "fate=rejected");
+    const [row] = await rows(viewer, "fate=novelty");
     await everywhere(`${name}-row`, { url: `${viewer}row/${row}`, own: viewer });
   }
   const viewer = await program.view(simulated);

@@ -44,13 +44,20 @@ export async function look(browser, { url, own, texts = [], use, colorScheme, wi
     const text = await page.evaluate(() => document.body.innerText);
     faults.push(...texts.filter((part) => !text.includes(part)).map((part) => `not shown as text: ${part}`));
     if (isShown) faults.push(...(await visibleFaults(page)));
-    if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
+    if (screenshot) await picture(page, screenshot);
     if (use) faults.push(...(await use(page)));
   } catch (error) {
     faults.push(`stopped: ${error.message}`);
   }
   await context.close();
   return faults;
+}
+
+/** The page from its top, as far as anybody looks at a picture. */
+async function picture(page, path) {
+  const { width } = page.viewportSize();
+  const whole = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(whole, 9_000) } });
 }
 
 async function foreignElements(page) {
@@ -60,7 +67,7 @@ async function foreignElements(page) {
 
 async function visibleFaults(page) {
   await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
   const faults = violations.map(
     ({ id, help, nodes }) => `axe ${id}: ${help}; ${nodes.length} times, such as ${nodes[0].html.slice(0, 200)}`,
   );
