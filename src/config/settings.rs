@@ -275,14 +275,16 @@ impl Settings {
 
     /// The model that writes tasks, or the instructions of a run that buys outputs apart.
     pub fn first_model(&self) -> Option<&str> {
-        let own = self.instructions.as_ref().and_then(|phase| phase.model.as_deref());
-        own.or(self.model.as_deref())
+        self.model_in(self.instructions.as_ref())
     }
 
     /// The model that writes the outputs.
     pub fn output_model(&self) -> Option<&str> {
-        let own = self.responses.as_ref().and_then(|phase| phase.model.as_deref());
-        own.or(self.model.as_deref())
+        self.model_in(self.responses.as_ref())
+    }
+
+    fn model_in<'a>(&'a self, table: Option<&'a PhaseSettings>) -> Option<&'a str> {
+        table.and_then(|phase| phase.model.as_deref()).or(self.model.as_deref())
     }
 
     /// Whether it is a run that buys outputs apart from instructions.
