@@ -1,38 +1,54 @@
 //! Holds the documents to the program and to each other: flags in their commands exist, their links
-//! lead somewhere, and the Chinese README says what the English one does.
+//! lead somewhere, and each Chinese document says what the English one does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ENGLISH: &str = "README.md";
-const CHINESE: &str = "README.zh-CN.md";
+/// Documents that there are in both languages, without their endings.
+const PAIRS: [&str; 5] = ["README", "docs/running", "docs/viewing", "docs/export", "docs/dedup"];
 /// Where documents are, seen from the package.
-const FOLDERS: [&str; 5] = ["", "docs", "seed_tasks", "examples/local-llm", "examples/embeddings"];
+const FOLDERS: [&str; 6] =
+    ["", "docs", "seed_tasks", "examples/local-llm", "examples/embeddings", "examples/fine_tune"];
 
 #[test]
-fn both_readmes_have_the_same_commands() {
-    let [english, chinese] = [ENGLISH, CHINESE].map(|name| Document::read(Path::new(name)));
-    assert_eq!(english.commands(), chinese.commands());
+fn both_languages_have_the_same_commands() {
+    for (name, english, chinese) in pairs() {
+        assert_eq!(english.commands(), chinese.commands(), "{name}");
+    }
 }
 
 #[test]
-fn both_readmes_have_the_same_tables_names_and_links() {
-    let [english, chinese] = [ENGLISH, CHINESE].map(|name| Document::read(Path::new(name)));
-    assert_eq!(english.table_rows(), chinese.table_rows(), "code spans of the rows of tables");
-    assert_eq!(all_spans(&english), all_spans(&chinese), "code spans of the whole document");
-    assert_eq!(other_links(&english), other_links(&chinese), "links");
-    assert_eq!(levels(&english), levels(&chinese), "headings");
+fn both_languages_have_the_same_tables_names_and_links() {
+    for (name, english, chinese) in pairs() {
+        let (one, other) = (english.table_rows(), chinese.table_rows());
+        assert_eq!(one, other, "{name}: code spans of the rows of tables");
+        let (one, other) = (all_spans(&english), all_spans(&chinese));
+        assert_eq!(one, other, "{name}: code spans of the whole document");
+        assert_eq!(all_links(&english), all_links(&chinese), "{name}: links");
+        assert_eq!(levels(&english), levels(&chinese), "{name}: headings");
+    }
 }
 
 /// The Chinese text may have more: it writes months and small counts in digits.
 #[test]
-fn both_readmes_have_the_same_figures() {
-    let [english, chinese] = [ENGLISH, CHINESE].map(|name| Document::read(Path::new(name)));
-    for (place, (english, chinese)) in (1..).zip(english.sections().zip(chinese.sections())) {
-        let lost: Vec<_> = numbers(english).difference(&numbers(chinese)).cloned().collect();
-        assert_eq!(lost, [""; 0], "figures missing from section {place} of {CHINESE}");
+fn both_languages_have_the_same_figures() {
+    for (name, english, chinese) in pairs() {
+        for (place, (english, chinese)) in english.sections().zip(chinese.sections()).enumerate() {
+            let lost: Vec<_> = numbers(english).difference(&numbers(chinese)).cloned().collect();
+            assert_eq!(lost, [""; 0], "figures missing from section {place} of {name}.zh-CN.md");
+        }
     }
+}
+
+/// A document that is there in Chinese is there in English, and held to it.
+#[test]
+fn every_chinese_document_has_its_pair() {
+    let chinese: BTreeSet<String> = documents()
+        .iter()
+        .filter_map(|path| path.to_str()?.strip_suffix(".zh-CN.md").map(str::to_owned))
+        .collect();
+    assert_eq!(chinese, PAIRS.map(str::to_owned).into());
 }
 
 #[test]
@@ -120,14 +136,23 @@ impl Document {
         self.headings().map(|line| anchor(line.trim_start_matches('#').trim())).collect()
     }
 
-    /// The lines under each heading of the second level, those before the first left out.
+    /// The lines before the first heading of the second level, and under each.
     fn sections(&self) -> impl Iterator<Item = &[String]> {
-        self.prose.split(|line| line.starts_with("## ")).skip(1)
+        self.prose.split(|line| line.starts_with("## "))
     }
 }
 
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents of both languages, the English one first.
+fn pairs() -> impl Iterator<Item = (&'static str, Document, Document)> {
+    PAIRS.into_iter().map(|name| {
+        let [english, chinese] =
+            [".md", ".zh-CN.md"].map(|end| Document::read(Path::new(&format!("{name}{end}"))));
+        (name, english, chinese)
+    })
 }
 
 fn documents() -> Vec<PathBuf> {
@@ -165,9 +190,10 @@ fn all_spans(document: &Document) -> BTreeSet<String> {
     spans(&text).into_iter().map(str::to_owned).collect()
 }
 
-/// The links but those from one README to the other.
-fn other_links(document: &Document) -> BTreeSet<&str> {
-    document.links().filter(|link| !link.starts_with("README")).collect()
+/// Where links lead, whatever the language and the heading there.
+fn all_links(document: &Document) -> BTreeSet<String> {
+    let file = |link: &str| link.split('#').next().unwrap_or(link).replace(".zh-CN.md", ".md");
+    document.links().map(file).collect()
 }
 
 fn levels(document: &Document) -> Vec<usize> {

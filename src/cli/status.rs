@@ -75,12 +75,12 @@ pub(super) fn report(
     (state, stop_reason, message): State,
     summary: Summary,
 ) -> RunReport {
-    let is_other = settings.output_model() != settings.model.as_deref();
+    let is_other = settings.output_model() != settings.first_model();
     RunReport {
         run: dir.path().to_owned(),
         simulated,
         provider: settings.provider.clone().unwrap_or_default(),
-        model: settings.model.clone().unwrap_or_default(),
+        model: settings.first_model().unwrap_or_default().to_owned(),
         output_model: settings.output_model().filter(|_| is_other).map(str::to_owned),
         target: settings.target.unwrap_or_default(),
         budget: settings.budget.map(|money| money.0),

@@ -11,7 +11,7 @@ use crate::config::{Environment, RunConfig, SEEDS_KEY, Settings};
 use crate::pipeline::{self, Shutdown};
 use crate::store::{RunDir, RunReader};
 use crate::task::{Candidate, Compared};
-use crate::viewer::{ViewedRun, Viewer, ViewerError};
+use crate::viewer::{Models, ViewedRun, Viewer, ViewerError};
 
 #[derive(Debug, Args)]
 pub(super) struct ViewArgs {
@@ -34,7 +34,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<ExitCode, CliError> {
 fn viewed(dir: RunDir, reader: &RunReader, settings: Settings) -> Result<ViewedRun, CliError> {
     let compare = settings.compare.as_deref().and_then(Compared::by_name).unwrap_or_default();
     let simulated = pipeline::is_simulated(reader)?;
-    let model = settings.model.clone().unwrap_or_default();
+    let models = models(&settings);
     // A viewer sends nothing, so it needs no key: a placeholder stands in for it.
     let environment = Environment { get: &|_name| Some("unused-by-view".to_owned()) };
     let own = settings.similarity.clone().unwrap_or_default();
@@ -46,7 +46,16 @@ fn viewed(dir: RunDir, reader: &RunReader, settings: Settings) -> Result<ViewedR
         Ok(_) => Err("The seed file is not the one that the run began with.".to_owned()),
         Err(error) => Err(format!("The seed tasks cannot be read any more: {error}.")),
     };
-    Ok(ViewedRun { dir, model, simulated, similarity: own, compare, seeds })
+    Ok(ViewedRun { dir, models, simulated, similarity: own, compare, seeds })
+}
+
+fn models(settings: &Settings) -> Models {
+    let first = settings.first_model().unwrap_or_default();
+    if settings.has_two_phases() {
+        Models::of_two_phases(first, settings.output_model().unwrap_or_default())
+    } else {
+        Models::of_tasks(first)
+    }
 }
 
 fn seed_text(seed: &crate::task::SeedTask, compare: Compared) -> String {

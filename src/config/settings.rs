@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::EndpointSettings;
 use super::money::Money;
-use super::phase::PhaseSettings;
+use super::phase::{PhaseSettings, TWO_PHASES};
 use crate::event::Phase;
 
 /// Defines the settings once: the struct, the list of its keys, and how two layers are merged.
@@ -276,10 +276,23 @@ impl Settings {
         table.map_or_else(|| self.clone(), |table| table.over(self))
     }
 
+    /// The model that writes tasks, or the instructions of a run that buys outputs apart.
+    pub fn first_model(&self) -> Option<&str> {
+        self.model_in(self.instructions.as_ref())
+    }
+
     /// The model that writes the outputs.
     pub fn output_model(&self) -> Option<&str> {
-        let own = self.responses.as_ref().and_then(|phase| phase.model.as_deref());
-        own.or(self.model.as_deref())
+        self.model_in(self.responses.as_ref())
+    }
+
+    fn model_in<'a>(&'a self, table: Option<&'a PhaseSettings>) -> Option<&'a str> {
+        table.and_then(|phase| phase.model.as_deref()).or(self.model.as_deref())
+    }
+
+    /// Whether it is a run that buys outputs apart from instructions.
+    pub fn has_two_phases(&self) -> bool {
+        self.phases.as_deref() == Some(TWO_PHASES)
     }
 
     /// Without a threshold that was meant for another similarity than the one chosen since, or that
@@ -380,7 +393,11 @@ mod tests {
             (changes[0].key.as_str(), changes[0].now.as_str()),
             ("responses.model", "\"a\"")
         );
-        assert_eq!(merged.output_model(), Some("a"));
+        assert_eq!((merged.first_model(), merged.output_model()), (None, Some("a")));
+        let first = PhaseSettings { model: Some("c".to_owned()), ..PhaseSettings::default() };
+        let model = Some("d".to_owned());
+        let both = Settings { model, instructions: Some(first), ..Settings::default() };
+        assert_eq!((both.first_model(), both.output_model()), (Some("c"), Some("d")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::chat::TokenUsage;
 use crate::config::{Environment, RunConfig, SEEDS_KEY, Settings};
+use crate::event::Phase;
 use crate::ledger::{Price, cost_of};
 use crate::novelty::{Measure, SIMILARITIES, Similarity, by_name};
 use crate::pool::mostly_ascii;
@@ -131,6 +132,11 @@ impl Spread {
     }
 }
 
+/// Whether another model than the one of the price was asked too.
+fn has_several_prices(totals: &RunReport) -> bool {
+    totals.output_model.is_some() || totals.summary.by_phase.contains_key(&Phase::Embeddings)
+}
+
 /// Tokens by class with what they cost; without costs, and the reason, where the price is not known
 /// any more or is another than the one that was paid.
 fn classes(
@@ -158,9 +164,12 @@ fn classes(
     let (price, reason) = match price {
         Err(error) => (None, Some(format!("What each class cost cannot be told: {error}."))),
         Ok(price) if cost_of(price, &usage) != totals.summary.spent => {
-            let reason =
-                "What each class cost cannot be told: the price known now is not the one paid.";
-            (None, Some(reason.to_owned()))
+            let reason = if has_several_prices(totals) {
+                "several models have a price each"
+            } else {
+                "the price known now is not the one paid"
+            };
+            (None, Some(format!("What each class cost cannot be told: {reason}.")))
         }
         Ok(price) => (Some(price), None),
     };
@@ -253,6 +262,9 @@ mod tests {
         let (unknown, reason) = classes(&totals, Ok(&dearer));
         assert!(unknown.iter().all(|class| class.cost.is_none()));
         assert!(reason.unwrap().contains("not the one paid"));
+        let two = RunReport { output_model: Some("n".to_owned()), ..totals.clone() };
+        let (_, reason) = classes(&two, Ok(&dearer));
+        assert!(reason.unwrap().contains("several models"));
         assert!(classes(&totals, Err(&"gone".to_owned())).1.unwrap().contains("gone"));
     }
 

@@ -21,12 +21,12 @@ pub fn to_text(report: &RunReport) -> String {
     batches(&mut lines, report);
     lines.row("time", &duration(Duration::from_millis(report.summary.active_ms)));
     if let Some(text) = expected(&report.summary) {
-        lines.row("expected", &text);
+        lines.clauses("expected", &text);
     }
     lines.0
 }
 
-/// The most columns of a line that is put together of parts.
+/// The most columns of a line that can be broken.
 const COLUMNS: usize = 80;
 /// Where the values of rows begin.
 const INDENT: usize = 15;
@@ -56,13 +56,31 @@ impl Lines {
 impl Lines {
     /// A row of parts, on as many lines as they take.
     fn list(&mut self, label: &str, first: String, parts: impl Iterator<Item = String>) {
+        self.fill(label, first, "  ", parts);
+    }
+
+    /// A row of a sentence, broken behind its commas and colons where it must be.
+    fn clauses(&mut self, label: &str, text: &str) {
+        let mut clauses: Vec<String> = Vec::new();
+        for word in text.split(' ') {
+            match clauses.last_mut().filter(|last| !last.ends_with([',', ':'])) {
+                Some(last) => last.extend([" ", word]),
+                None => clauses.push(word.to_owned()),
+            }
+        }
+        let mut clauses = clauses.into_iter();
+        let first = clauses.next().unwrap_or_default();
+        self.fill(label, first, " ", clauses);
+    }
+
+    fn fill(&mut self, label: &str, first: String, gap: &str, parts: impl Iterator<Item = String>) {
         let (mut label, mut line) = (label, first);
         for part in parts {
-            if INDENT + line.len() + 2 + part.len() > COLUMNS {
+            if INDENT + line.len() + gap.len() + part.len() > COLUMNS {
                 self.row(label, &line);
                 (label, line) = ("", part);
             } else {
-                line.push_str("  ");
+                line.push_str(gap);
                 line.push_str(&part);
             }
         }
@@ -338,7 +356,8 @@ mod tests {
         tokens         254,321 input, 300,000 output
         sent           277 requests, 5 retries, 4 rate limited, 2 refused, 1 unconfirmed
         time           1m 05s
-        expected       $0.2500 in 1m 00s for 2,000 tasks, by its own requests: cost -11%, time +9%
+        expected       $0.2500 in 1m 00s for 2,000 tasks, by its own requests:
+                       cost -11%, time +9%
         ");
     }
 

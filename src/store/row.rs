@@ -6,8 +6,8 @@ use std::str::FromStr;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{from_sql, to_sql};
-use super::{RunReader, StoreError};
-use crate::event::Stage;
+use super::{RunReader, StoreError, reader};
+use crate::event::{Phase, Stage};
 use crate::task::{Candidate, TaskRef};
 
 /// The place of a candidate in the journal; its text form is `SEQ.ITEM`, such as `12.0`.
@@ -57,8 +57,16 @@ pub struct StoredRow {
     pub id: RowId,
     /// The request that brought it.
     pub request_index: u64,
+    /// What that request was for.
+    pub phase: Phase,
     /// Its number, when it was accepted.
     pub task_id: Option<u64>,
+    /// Whether it is an instruction that passed and whose output is bought apart.
+    pub opened: bool,
+    /// Whether it still waits for that output.
+    pub waits: bool,
+    /// The instruction whose output it is, when that was bought apart.
+    pub output_of: Option<RowId>,
     /// The stage and the rule that turned it away.
     pub rejected_by: Option<(Stage, String)>,
     /// What exactly met the rule; may be empty.
@@ -86,8 +94,9 @@ ORDER BY response_seq DESC, item_index DESC LIMIT ?3";
 
 const COLUMNS: &str = "
 SELECT c.response_seq, c.item_index, r.request_index, c.task_id, c.stage, c.rule, c.detail,
-    c.instruction, c.input, c.output, c.nearest, c.score
-FROM candidates c JOIN responses r ON r.seq = c.response_seq";
+    c.instruction, c.input, c.output, c.nearest, c.score, q.phase, c.open, c.of_seq, c.of_item
+FROM candidates c JOIN responses r ON r.seq = c.response_seq
+JOIN requests q ON q.request_index = r.request_index";
 
 impl RunReader {
     /// The next places of the journal, at most `most`.
@@ -180,13 +189,25 @@ fn place(row: &Row<'_>) -> rusqlite::Result<RowId> {
     Ok(RowId { response_seq: from_sql(row.get(0)?), item_index: row.get(1)? })
 }
 
+/// The row of the instruction whose output a row is.
+fn instruction(row: &Row<'_>) -> rusqlite::Result<Option<RowId>> {
+    let (response, item): (Option<i64>, Option<u32>) = (row.get(14)?, row.get(15)?);
+    let id = response.map(from_sql).zip(item);
+    Ok(id.map(|(response_seq, item_index)| RowId { response_seq, item_index }))
+}
+
 fn stored_row(row: &Row<'_>) -> rusqlite::Result<StoredRow> {
     let stage: Option<String> = row.get(4)?;
     let rule: Option<String> = row.get(5)?;
     let nearest: Option<String> = row.get(10)?;
+    let open: Option<i64> = row.get(13)?;
     Ok(StoredRow {
         id: place(row)?,
         request_index: from_sql(row.get(2)?),
+        phase: reader::phase(row, 12)?,
+        opened: open.is_some(),
+        waits: open == Some(1),
+        output_of: instruction(row)?,
         task_id: row.get::<_, Option<i64>>(3)?.map(from_sql),
         rejected_by: stage.as_deref().and_then(Stage::from_name).zip(rule),
         detail: row.get::<_, Option<String>>(6)?.unwrap_or_default(),

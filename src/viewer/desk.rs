@@ -57,7 +57,7 @@ pub(super) struct Beside {
 #[derive(Debug)]
 pub(super) struct Neighbour {
     pub(super) task: TaskRef,
-    /// Where it is, when it is an accepted task.
+    /// Where it is, unless it is a seed task.
     pub(super) place: Option<RowId>,
     /// Both texts with what they have in common, or why there is nothing to show.
     pub(super) texts: Result<Compared, String>,
@@ -135,12 +135,8 @@ impl Desk {
     ) -> Result<Neighbour, StoreError> {
         let (place, text) = match task {
             TaskRef::Seed(number) => (None, self.seed(number)),
-            TaskRef::Open(_) => (
-                None,
-                Err("Instructions that wait for their outputs are not looked up.".to_owned()),
-            ),
-            TaskRef::Accepted(number) => {
-                let place = store.index.place_of(number)?;
+            TaskRef::Accepted(_) | TaskRef::Open(_) => {
+                let place = store.index.place_of(task)?;
                 let found = place.map(|id| store.reader.row(id)).transpose()?.flatten();
                 let text = found.map(|found| self.compared(&found.candidate));
                 (

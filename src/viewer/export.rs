@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::desk::Desk;
+use super::models::Models;
 use super::query::Query;
 use crate::store::{Step, StoreError, StoredRow};
 
@@ -39,7 +40,7 @@ fn send(desk: &Desk, query: &Query, to: &Sender<io::Result<Bytes>>) -> Result<()
         let mut piece = Vec::new();
         for id in places.iter().filter(|id| query.marked || !marks.rows().contains(id)) {
             if let Some(row) = store.reader.row(*id)? {
-                piece.extend(to_json(&row).to_string().into_bytes());
+                piece.extend(to_json(&row, &desk.run.models).to_string().into_bytes());
                 piece.push(b'\n');
             }
         }
@@ -49,11 +50,12 @@ fn send(desk: &Desk, query: &Query, to: &Sender<io::Result<Bytes>>) -> Result<()
     }
 }
 
-fn to_json(row: &StoredRow) -> Value {
+fn to_json(row: &StoredRow, models: &Models) -> Value {
     let (stage, rule) = row.rejected_by.as_ref().map(|(s, r)| (s.as_str(), r.as_str())).unzip();
     json!({
         "row": row.id.to_string(),
         "request_index": row.request_index,
+        "model": models.of(row.phase),
         "task_id": row.task_id,
         "stage": stage,
         "rule": rule,

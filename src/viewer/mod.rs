@@ -9,6 +9,7 @@ mod desk;
 mod export;
 mod guard;
 mod live;
+mod models;
 mod pages;
 mod query;
 mod server;
@@ -22,13 +23,15 @@ use tokio::task::JoinSet;
 use crate::store::{RunDir, StoreError};
 use crate::task::Compared;
 
+pub use models::Models;
+
 /// What is to be viewed.
 #[derive(Debug, Clone)]
 pub struct ViewedRun {
     /// Where the run is.
     pub dir: RunDir,
-    /// The model's name.
-    pub model: String,
+    /// The models that it asks.
+    pub models: Models,
     /// Whether the completions are made up.
     pub simulated: bool,
     /// The similarities of its novelty check, such as `rouge-l`.

@@ -2,6 +2,7 @@
 
 use form_urlencoded::{Serializer, parse};
 
+use super::models::Models;
 use crate::event::Stage;
 use crate::store::{RowFilter, RowId, Wanted};
 
@@ -10,6 +11,8 @@ use crate::store::{RowFilter, RowId, Wanted};
 pub(super) struct Query {
     /// Which rows.
     pub(super) filter: RowFilter,
+    /// The model whose rows are wanted, empty: any; the filter has its phases.
+    pub(super) model: String,
     /// Only rows that a person marked as bad; the filter counts for nothing then.
     pub(super) marked: bool,
     /// The oldest first.
@@ -31,19 +34,20 @@ pub(super) enum Cursor {
 }
 
 impl Query {
-    /// Reads the part of an address behind the `?`. Names that it does not know are passed over.
+    /// Reads the part of an address behind the `?`, for a run with these models. Names that it does
+    /// not know are passed over.
     ///
     /// # Errors
     /// What is wrong, for a person to read.
-    pub(super) fn read(query: &str) -> Result<Self, String> {
+    pub(super) fn read(query: &str, models: &Models) -> Result<Self, String> {
         let mut read = Self::default();
         for (name, value) in parse(query.as_bytes()) {
-            read.set(&name, &value).map_err(|error| format!("`{name}`: {error}"))?;
+            read.set(&name, &value, models).map_err(|error| format!("`{name}`: {error}"))?;
         }
         Ok(read)
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: &str, models: &Models) -> Result<(), String> {
         let place =
             |value: &str| value.parse().map_err(|e: crate::store::RowIdError| e.to_string());
         match name {
@@ -55,6 +59,13 @@ impl Query {
                 let index =
                     value.trim().parse().map_err(|_not_one| "the number of a request is wanted");
                 self.filter.request_index = Some(index?);
+            }
+            "model" => {
+                self.filter.phases = models.phases(value);
+                if self.filter.phases.is_empty() {
+                    return Err("this run asks no such model".to_owned());
+                }
+                value.clone_into(&mut self.model);
             }
             "score" => self.filter.least_tenths = Some(tenths(value)?),
             "order" => self.oldest_first = value == "oldest",
@@ -77,6 +88,9 @@ impl Query {
         }
         if let Some(index) = self.filter.request_index {
             out.append_pair("request", &index.to_string());
+        }
+        if !self.model.is_empty() {
+            out.append_pair("model", &self.model);
         }
         if let Some(tenths) = self.filter.least_tenths {
             out.append_pair("score", &score_name(tenths));
@@ -137,28 +151,43 @@ fn tenths(value: &str) -> Result<u8, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Phase;
+
+    fn read(query: &str) -> Result<Query, String> {
+        Query::read(query, &Models::of_two_phases("mini", "a/b & c"))
+    }
 
     #[test]
     fn addresses_are_read_as_they_are_written() {
         for text in [
             "",
             "q=apple+pie&fate=accepted",
-            "q=%E5%81%A5%E5%BA%B7&fate=novelty%2Frouge-l&request=7&score=0.7&order=oldest&after=3.1",
+            "q=%E5%81%A5%E5%BA%B7&fate=novelty%2Frouge-l&request=7&model=mini&score=0.7&order=oldest&after=3.1",
             "fate=filter&before=12.0",
             "fate=marked",
             "fate=rejected&score=1.0",
+            "model=a%2Fb+%26+c&after=3.1",
         ] {
-            assert_eq!(Query::read(text).unwrap().write(), text);
+            assert_eq!(read(text).unwrap().write(), text);
         }
-        assert_eq!(Query::read("q=&fate=&request=&x=1").unwrap(), Query::default());
+        assert_eq!(read("q=&fate=&request=&model=&x=1").unwrap(), Query::default());
+        let asked = read("model=mini").unwrap();
+        assert_eq!(asked.filter.phases, [Phase::Instructions]);
     }
 
     #[test]
     fn what_cannot_be_meant_is_told() {
-        for bad in ["fate=lost", "fate=lost/x", "request=x", "score=0.75", "after=1", "before=a.b"]
-        {
+        for bad in [
+            "fate=lost",
+            "fate=lost/x",
+            "request=x",
+            "model=c",
+            "score=0.75",
+            "after=1",
+            "before=a.b",
+        ] {
             let name = bad.split('=').next().unwrap();
-            assert!(Query::read(bad).unwrap_err().starts_with(&format!("`{name}`")), "{bad}");
+            assert!(read(bad).unwrap_err().starts_with(&format!("`{name}`")), "{bad}");
         }
     }
 }

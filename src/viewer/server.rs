@@ -69,7 +69,7 @@ async fn watch(State(shared): State<Shared>, request: Request, next: Next) -> Re
 }
 
 async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
-    let query = match Query::read(&query.unwrap_or_default()) {
+    let query = match Query::read(&query.unwrap_or_default(), &shared.desk.run.models) {
         Ok(query) => query,
         Err(error) => return refused(error),
     };
@@ -98,7 +98,7 @@ async fn live(State(shared): State<Shared>) -> Response {
 }
 
 async fn rows(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
-    let query = match Query::read(&query.unwrap_or_default()) {
+    let query = match Query::read(&query.unwrap_or_default(), &shared.desk.run.models) {
         Ok(query) => query,
         Err(error) => return refused(error),
     };
@@ -122,7 +122,7 @@ async fn mark(State(shared): State<Shared>, body: Bytes) -> Response {
         return refused("the form names no row".to_owned());
     };
     // Read and written anew, so that it can lead to nothing but a page of this server.
-    let back = match field("back").map(|back| Query::read(&back)) {
+    let back = match field("back").map(|back| Query::read(&back, &shared.desk.run.models)) {
         Some(Ok(query)) => format!("/?{}#row-{id}", query.write()),
         _ => format!("/row/{id}"),
     };

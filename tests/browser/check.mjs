@@ -1,91 +1,87 @@
-// Opens reports in a real Chromium, light and dark, wide and narrow, and fails on console errors,
-// requests to anywhere, dialogs, sideways scrolling and violations of axe's rules.
+// Opens the report and the viewer of real runs in a real Chromium, light and dark, wide and narrow, and
+// uses them as a person would. Fails on console errors, requests to elsewhere, dialogs, elements that the
+// program does not write, sideways scrolling, violations of axe's rules, and on what does not work.
 //
-//   npm install && node check.mjs [--screenshots DIR] REPORT.html...
+//   npm ci && node check.mjs --program ../../target/debug/instructmill [--screenshots DIR]
 //
-// CHROMIUM names the browser, by default /usr/bin/chromium.
-import { readFile, mkdir } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { basename, join, resolve } from "node:path";
+// CHROMIUM names the browser, by default /usr/bin/chromium. The last line counts as cargo's tests do.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { look } from "./look.mjs";
+import { Program } from "./program.mjs";
+import { hostileRun, runUnderWay, SHOWN_AS_TEXT, simulatedRun } from "./runs.mjs";
+import { figuresMove, searchesTasks, VIEWER_USES } from "./uses.mjs";
 
-const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const args = process.argv.slice(2);
-const at = args.indexOf("--screenshots");
-const screenshots = at < 0 ? undefined : args.splice(at, 2)[1];
-if (args.length === 0) {
-  console.error("usage: node check.mjs [--screenshots DIR] REPORT.html...");
+const WIDTHS = [1280, 360];
+const { values } = parseArgs({ options: { program: { type: "string" }, screenshots: { type: "string" } } });
+if (!values.program) {
+  console.error("usage: node check.mjs --program PATH [--screenshots DIR]");
   process.exit(2);
 }
-if (screenshots) await mkdir(screenshots, { recursive: true });
+if (values.screenshots) await mkdir(values.screenshots, { recursive: true });
 
+const folder = await mkdtemp(join(tmpdir(), "instructmill-browser-"));
+const program = new Program(resolve(values.program), folder);
+// A new, empty profile comes with each launch.
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-component-update"],
 });
-let failed = 0;
-for (const file of args) {
+let [passed, failed] = [0, 0];
+try {
+  await checkAll();
+} finally {
+  await browser.close();
+  await program.endAll();
+  await rm(folder, { recursive: true, force: true });
+}
+console.log(`test result: ${failed ? "FAILED" : "ok"}. ${passed} passed; ${failed} failed; 0 ignored`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+
+async function checkAll() {
+  const simulated = await simulatedRun(program);
+  const hostile = await hostileRun(program);
+  for (const [name, run, texts] of [["simulated", simulated, []], ["hostile", hostile, SHOWN_AS_TEXT]]) {
+    const report = pathToFileURL(await program.report(run)).href;
+    await everywhere(`${name}-report`, { url: report, texts, use: searchesTasks });
+    const viewer = await program.view(run);
+    await everywhere(`${name}-list`, { url: viewer, own: viewer, texts });
+    const [row] = await rows(viewer, "fate=novelty");
+    await everywhere(`${name}-row`, { url: `${viewer}row/${row}`, own: viewer });
+  }
+  const viewer = await program.view(simulated);
+  for (const use of VIEWER_USES) {
+    await check(use.name, { url: viewer, own: viewer, use, colorScheme: "light", width: 1280 });
+  }
+  const live = await program.view(await runUnderWay(program));
+  await check("figuresMove", { url: live, own: live, use: figuresMove, colorScheme: "light", width: 1280 });
+}
+
+/** The places of the rows that a filter of a viewer shows. */
+async function rows(viewer, filter) {
+  const lines = (await (await fetch(`${viewer}export?${filter}`)).text()).trim().split("\n");
+  return lines.map((line) => JSON.parse(line).row);
+}
+
+async function everywhere(name, page) {
   for (const colorScheme of ["light", "dark"]) {
-    for (const width of [1280, 390, 360]) {
-      const found = await check(file, colorScheme, width);
-      failed += found.length;
-      console.log(`${found.length ? "FAILED" : "ok"} ${file} ${colorScheme} ${width}`);
-      found.forEach((fault) => console.log(`  ${fault}`));
+    for (const width of WIDTHS) {
+      await check(`${name}-${colorScheme}-${width}`, { ...page, colorScheme, width, isShown: true });
     }
   }
 }
-await browser.close();
-process.exit(failed ? 1 : 0);
 
-async function check(file, colorScheme, width) {
-  const faults = [];
-  const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
-  const page = await context.newPage();
-  const url = pathToFileURL(resolve(file)).href;
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
-  page.on("dialog", (dialog) => {
-    faults.push(`dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  page.on("request", (request) => {
-    if (request.url() !== url && !request.url().startsWith("data:")) faults.push(`request: ${request.url()}`);
-  });
-  await page.goto(url);
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  for (const { id, help, nodes } of violations) {
-    faults.push(`axe ${id}: ${help}; ${nodes.length} times, such as ${nodes[0].html.slice(0, 200)}`);
-  }
-  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  if (sideways > 0) faults.push(`scrolls sideways by ${sideways} px`);
-  const foreign = await page.evaluate(
-    () => document.querySelectorAll("img, iframe, object, embed, form, base, script:not(body > script), link:not([rel=icon])").length,
-  );
-  if (foreign > 0) faults.push(`${foreign} elements that the report does not write`);
-  if (screenshots) {
-    const name = `${basename(file, ".html")}-${colorScheme}-${width}.png`;
-    await page.screenshot({ path: join(screenshots, name), fullPage: true });
-  }
-  faults.push(...(await searchFaults(page)));
-  await context.close();
-  return faults;
-}
-
-// A word that no task has leaves none; the first task's first word leaves at least one.
-async function searchFaults(page) {
-  const field = page.locator("#task-query");
-  if ((await field.count()) === 0) return [];
-  const visible = () => page.locator("#task-list > li:visible").count();
-  const all = await visible();
-  await field.fill("xyzzy-plugh-nowhere");
-  const none = await visible();
-  await field.fill(await page.locator("#task-list > li .number").first().textContent());
-  const some = await visible();
-  await field.fill("");
-  const again = await visible();
-  return none === 0 && some > 0 && again === all ? [] : [`search shows ${none}, ${some}, ${again} of ${all}`];
+async function check(name, page) {
+  const { isShown } = page;
+  const screenshot = isShown && values.screenshots ? join(values.screenshots, `${name}.png`) : undefined;
+  const faults = await look(browser, { ...page, screenshot });
+  if (faults.length) failed += 1;
+  else passed += 1;
+  console.log(`${faults.length ? "FAILED" : "ok"} ${name}`);
+  faults.slice(0, 10).forEach((fault) => console.log(`  ${fault}`));
+  if (faults.length > 10) console.log(`  and ${faults.length - 10} more`);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use instructmill::chat::TokenUsage;
 use instructmill::event::{Fate, Phase, Rejection, Stage, Verdict};
@@ -72,11 +71,6 @@ const ELEMENTS: &[&str] = &[
 fn report(place: &Place) -> String {
     place.run(&["report", "--run", "run", "--output", "report.html"]).assert_code(0);
     std::fs::read_to_string(place.path("report.html")).unwrap()
-}
-
-/// Leaves a page for `tests/browser/check.mjs`: a browser has the last word.
-fn keep(name: &str, page: &str) {
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), page).unwrap();
 }
 
 /// What is between two texts.
@@ -165,7 +159,6 @@ fn a_simulated_run_becomes_one_page() {
     assert_eq!(report(&place), page, "the same run gives the same bytes");
     let stdout = place.run(&["report", "--run", "run", "--output", "-"]).stdout();
     assert_eq!(stdout, page);
-    keep("report-simulated.html", &page);
 }
 
 #[test]
@@ -281,7 +274,6 @@ fn hostile_texts_are_harmless_and_a_run_under_way_can_be_looked_at() {
     assert!(page.contains("Running."));
     assert_no_raw_signs(&page);
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
-    keep("report-hostile.html", &page);
     runtime.block_on(run.journal.close(StopReason::Failed, Some("<i>why".into()))).unwrap();
     drop(run.journal);
     run.writer.join();

@@ -182,13 +182,13 @@ fn origin(
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
     let number = |value: Option<f64>| value.map_or("not known".to_owned(), |n| n.to_string());
     let mut rows = vec![
-        ("model", text(&settings.model)),
+        ("model", text(&settings.first_model().map(str::to_owned))),
         ("provider", text(&settings.provider)),
         ("dates", dates(reader)?),
         ("price", price(settings)),
         ("spent", money(summary.spent)),
     ];
-    if settings.output_model() != settings.model.as_deref() {
+    if settings.output_model() != settings.first_model() {
         let outputs = settings.output_model().map(str::to_owned);
         rows.push(("model of the outputs", text(&outputs)));
     }

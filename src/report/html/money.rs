@@ -5,6 +5,8 @@ use super::chart::{Axis, Band, Line, LineChart};
 use super::markup::Html;
 use super::numbers::{counted, millis, money, share_text};
 use super::real;
+use crate::event::Phase;
+use crate::report::RunReport;
 use crate::report::count;
 use crate::report::figures::RunFigures;
 use crate::report::text::expected;
@@ -27,14 +29,37 @@ pub(super) fn write(html: &mut Html, figures: &RunFigures) {
                 classes(html, figures);
                 phases(html, &totals.summary);
                 html.leaf("h3", &[], "By model");
-                let mut table = Table::new(&["model", "requests", "spent"]);
-                let requests = count(totals.summary.requests);
-                table.row([totals.model.clone(), requests, money(totals.summary.spent)]);
-                table.write(html, "Money by model");
+                models(html, totals);
                 endpoints(html, &totals.summary);
             });
         });
     });
+}
+
+/// What each model was asked; the model of the embeddings is told by what it is for.
+fn models(html: &mut Html, totals: &RunReport) {
+    let outputs = totals.output_model.as_ref().unwrap_or(&totals.model);
+    let mut rows = vec![(totals.model.as_str(), 0, Usd::ZERO)];
+    for (phase, of_phase) in &totals.summary.by_phase {
+        let name = match phase {
+            Phase::Tasks | Phase::Instructions => totals.model.as_str(),
+            Phase::Responses => outputs.as_str(),
+            Phase::Embeddings => "embeddings",
+        };
+        let place = rows.iter().position(|(own, ..)| *own == name).unwrap_or_else(|| {
+            rows.push((name, 0, Usd::ZERO));
+            rows.len() - 1
+        });
+        if let Some((_, attempts, spent)) = rows.get_mut(place) {
+            *attempts += of_phase.attempts;
+            *spent = spent.saturating_add(of_phase.spent);
+        }
+    }
+    let mut table = Table::new(&["model", "attempts", "spent"]);
+    for (name, attempts, spent) in rows {
+        table.row([name.to_owned(), count(attempts), money(spent)]);
+    }
+    table.write(html, "Money by model");
 }
 
 /// What each of several endpoints was asked.

@@ -67,7 +67,7 @@ pub(super) fn write(html: &mut Html, figures: &RunFigures) {
         facts(
             html,
             &[
-                ("model", totals.model.clone()),
+                ("model", models(totals)),
                 ("provider", totals.provider.clone()),
                 ("run", totals.run.display().to_string()),
                 ("state", state(totals)),
@@ -80,6 +80,14 @@ pub(super) fn write(html: &mut Html, figures: &RunFigures) {
         );
         details(html, "All settings", |html| settings(html, figures));
     });
+}
+
+/// The model, and the one of the outputs where that is another.
+fn models(totals: &RunReport) -> String {
+    match &totals.output_model {
+        Some(outputs) => format!("{}; outputs: {outputs}", totals.model),
+        None => totals.model.clone(),
+    }
 }
 
 fn settings(html: &mut Html, figures: &RunFigures) {

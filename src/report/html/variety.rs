@@ -54,6 +54,13 @@ fn verbs(html: &mut Html, candidates: &CandidateFigures) {
         let leaves = objects.into_iter().map(|(object, n)| (object.to_owned(), n)).collect();
         branches.push(Branch { name: verb.to_owned(), count: number, leaves });
     }
+    if branches.is_empty() {
+        html.element("div", &[], |html| {
+            html.leaf("h3", &[], "Verbs and their objects");
+            paragraph(html, "No instruction begins with an order whose verb is known.");
+        });
+        return;
+    }
     let chart =
         sunburst("Verbs of the instructions and their objects", &branches, |verb, object, n| {
             let share = share_text(n, accepted);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words;
-use crate::event::Stage;
+use crate::event::{Phase, Stage};
 use crate::store::StoredRow;
 
 /// Candidates with what fate are wanted.
@@ -31,6 +31,8 @@ pub struct RowFilter {
     pub fate: Wanted,
     /// The request that brought it.
     pub request_index: Option<u64>,
+    /// What that request was for, any of these; empty: anything.
+    pub phases: Vec<Phase>,
     /// The least similarity to its nearest task, in tenths from 0 to 10.
     pub least_tenths: Option<u8>,
 }
@@ -62,7 +64,11 @@ impl RowFilter {
             format!("({})", tenths.join(" OR "))
         });
         let request = self.request_index.map(request_facet);
-        let facets: Vec<String> = [fate, score, request].into_iter().flatten().collect();
+        let phase = (!self.phases.is_empty()).then(|| {
+            let phases: Vec<String> = self.phases.iter().copied().map(phase_facet).collect();
+            format!("({})", phases.join(" OR "))
+        });
+        let facets: Vec<String> = [fate, score, request, phase].into_iter().flatten().collect();
         let facets = (!facets.is_empty()).then(|| format!("facet : ({})", facets.join(" AND ")));
         let parts: Vec<String> = [text, facets].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(" AND "))
@@ -74,7 +80,7 @@ const REJECTED: &str = "rejected";
 
 /// All that the index knows of a candidate beside its texts, as words.
 pub(super) fn facets(row: &StoredRow) -> String {
-    let mut facets = request_facet(row.request_index);
+    let mut facets = [request_facet(row.request_index), phase_facet(row.phase)].join(" ");
     match &row.rejected_by {
         Some((stage, rule)) => {
             let parts = [REJECTED, &stage_facet(*stage), &rule_facet(*stage, rule)].join(" ");
@@ -102,6 +108,10 @@ fn tenths(score: f64) -> u8 {
 
 fn request_facet(index: u64) -> String {
     format!("q{index}")
+}
+
+fn phase_facet(phase: Phase) -> String {
+    format!("phase{}", phase.as_str())
 }
 
 fn score_facet(tenths: u8) -> String {

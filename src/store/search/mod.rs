@@ -16,13 +16,16 @@ use tempfile::TempDir;
 
 use super::schema::{from_sql, to_sql};
 use super::{RowId, RunDir, RunReader, Step, StoreError};
+use crate::task::TaskRef;
 
 pub use filter::{RowFilter, Wanted};
 
+/// `opened` numbers the instructions that passed and whose outputs are bought apart, from 1.
 /// `progress.place` is the last row that is in the index, `progress.run` tells the run.
 const TABLES: &str = "
 DROP TABLE IF EXISTS texts;
 DROP TABLE IF EXISTS tasks;
+DROP TABLE IF EXISTS opened;
 DROP TABLE IF EXISTS progress;
 CREATE VIRTUAL TABLE texts USING fts5(
     instruction, input, output, facet,
@@ -30,13 +33,14 @@ CREATE VIRTUAL TABLE texts USING fts5(
 );
 INSERT INTO texts(texts, rank) VALUES ('hashsize', 33554432);
 CREATE TABLE tasks (task_id INTEGER PRIMARY KEY, place INTEGER NOT NULL) STRICT;
+CREATE TABLE opened (number INTEGER PRIMARY KEY, place INTEGER NOT NULL) STRICT;
 CREATE TABLE progress (run INTEGER NOT NULL, place INTEGER NOT NULL, rows INTEGER NOT NULL) STRICT;
 ";
 
 /// Marks a SQLite file as an index of this program: the bytes of `milv`.
 const APPLICATION_ID: i64 = 0x6d69_6c76;
 /// The layout of the index; one of another layout is built again.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 /// The low bits of a row number in the index, which are the item's; the response's are above.
 const ITEM_BITS: u32 = 20;
 
@@ -171,15 +175,21 @@ impl SearchIndex {
         })
     }
 
-    /// The place of an accepted task, if the index has it already.
+    /// The place of a task of the run, if the index has it already; seed tasks have none.
     ///
     /// # Errors
     /// [`StoreError`] when the index cannot be read.
-    pub fn place_of(&self, task_id: u64) -> Result<Option<RowId>, StoreError> {
+    pub fn place_of(&self, task: TaskRef) -> Result<Option<RowId>, StoreError> {
+        let (sql, number) = match task {
+            TaskRef::Seed(_) => return Ok(None),
+            TaskRef::Accepted(number) => ("SELECT place FROM tasks WHERE task_id = ?1", number),
+            TaskRef::Open(number) => {
+                ("SELECT place FROM opened WHERE number = ?1", number.saturating_add(1))
+            }
+        };
         self.attempt(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT place FROM tasks WHERE task_id = ?1")?;
-            statement.query_row([to_sql(task_id)], |row| row.get(0).map(row_id)).optional()
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.query_row([to_sql(number)], |row| row.get(0).map(row_id)).optional()
         })
     }
 
@@ -236,6 +246,10 @@ fn take_in(connection: &Connection, place: i64, row: &super::StoredRow) -> rusql
         let mut statement =
             connection.prepare_cached("INSERT OR REPLACE INTO tasks VALUES (?1, ?2)")?;
         statement.execute(params![to_sql(task_id), place])?;
+    }
+    if row.opened {
+        // Numbered in the order of the journal, as the pool numbers them.
+        connection.prepare_cached("INSERT INTO opened(place) VALUES (?1)")?.execute([place])?;
     }
     Ok(())
 }

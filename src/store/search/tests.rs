@@ -9,11 +9,15 @@ const BACK: Step = Step { backwards: true, from: None };
 
 /// Journals a response whose items have these instructions; every second is turned away.
 async fn respond(run: &OpenRun, texts: &[&str], first_task_id: u64) {
+    respond_in(run, Phase::Tasks, texts, first_task_id).await;
+}
+
+async fn respond_in(run: &OpenRun, phase: Phase, texts: &[&str], first_task_id: u64) {
     let id = run.journal.next_attempt_id();
     let attempt = NewAttempt {
         id,
         request_index: id - 1,
-        phase: Phase::Tasks,
+        phase,
         endpoint: None,
         examples: vec![],
         tasks: vec![],
@@ -95,8 +99,33 @@ async fn the_index_follows_the_journal_and_finds_parts_of_it() {
     let similar = |least_tenths| RowFilter { least_tenths: Some(least_tenths), ..asks("") };
     assert_eq!(found(&index, &similar(7), ON).len(), 5);
     assert_eq!(found(&index, &similar(8), ON).len(), 0);
-    assert_eq!(index.place_of(2).unwrap().unwrap().to_string(), "2.0");
-    assert_eq!(index.place_of(9).unwrap(), None);
+    assert_eq!(index.place_of(TaskRef::Accepted(2)).unwrap().unwrap().to_string(), "2.0");
+    assert_eq!(index.place_of(TaskRef::Accepted(9)).unwrap(), None);
+}
+
+#[tokio::test]
+async fn rows_are_found_by_what_their_request_was_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = RunDir::new(folder.path().join("run"));
+    let run = dir.open().unwrap();
+    respond_in(&run, Phase::Instructions, &["Bake", "phaseresponses"], 0).await;
+    respond_in(&run, Phase::Responses, &["Bake"], 1).await;
+    let reader = dir.read().unwrap();
+    let mut index = SearchIndex::open(&dir, &reader).unwrap();
+    index.extend(&reader, 10).unwrap();
+    let of = |phases: &[Phase], text| RowFilter { phases: phases.to_vec(), ..asks(text) };
+    for (phases, text, places) in [
+        (&[Phase::Instructions][..], "", &["1.0", "1.1"][..]),
+        (&[Phase::Responses], "", &["2.0"]),
+        (&[Phase::Responses], "bake", &["2.0"]),
+        (&[Phase::Instructions, Phase::Responses], "", &["1.0", "1.1", "2.0"]),
+        (&[Phase::Tasks], "", &[]),
+        (&[], "phaseresponses", &["1.1"]),
+    ] {
+        assert_eq!(found(&index, &of(phases, text), ON), places, "{phases:?} {text}");
+    }
+    let fate = Wanted::Accepted;
+    assert_eq!(index.count(&RowFilter { fate, ..of(&[Phase::Instructions], "") }, 9).unwrap(), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The list of rows: figures, filters, rows, ways on.
 
 use super::frame::document;
-use super::texts::{mark_form, text, verdict};
+use super::texts::{mark_form, text, verdict, written};
 use crate::event::Stage;
 use crate::report::count;
 use crate::report::html::{Html, paragraph};
@@ -21,17 +21,17 @@ pub(in crate::viewer) fn list(
     live: &Live,
     token: &str,
 ) -> String {
-    document(run, &format!("{} · rows", run.model), |html| {
+    document(run, &format!("{} · rows", run.models.names().join(", ")), |html| {
         html.element("header", &[], |html| header(html, run, live));
         html.element("main", &[], |html| {
-            filters(html, query, page);
+            filters(html, run, query, page);
             html.element("section", &[("id", "rows"), ("aria-label", "Rows")], |html| {
                 status(html, query, page, live);
                 let back = query.write();
                 html.element("ol", &[("class", "tasks rows")], |html| {
                     for (row, marked) in &page.rows {
                         html.line();
-                        item(html, row, *marked, token, &back);
+                        item(html, run, row, *marked, token, &back);
                     }
                 });
                 ways_on(html, query, page);
@@ -42,7 +42,8 @@ pub(in crate::viewer) fn list(
 
 fn header(html: &mut Html, run: &ViewedRun, live: &Live) {
     html.element("h1", &[], |html| {
-        html.foreign(if run.model.is_empty() { "A run" } else { &run.model });
+        let names = run.models.names().join(", ");
+        html.foreign(if names.is_empty() { "A run" } else { &names });
     });
     html.element("p", &[("class", "lead")], |html| {
         html.foreign(&run.dir.path().display().to_string()).text(" · ");
@@ -66,7 +67,7 @@ fn header(html: &mut Html, run: &ViewedRun, live: &Live) {
     });
 }
 
-fn filters(html: &mut Html, query: &Query, page: &Page) {
+fn filters(html: &mut Html, run: &ViewedRun, query: &Query, page: &Page) {
     let form = [("method", "get"), ("action", "/"), ("class", "filters"), ("role", "search")];
     html.element("form", &form, |html| {
         labelled(html, "q", "Words", |html| {
@@ -82,6 +83,11 @@ fn filters(html: &mut Html, query: &Query, page: &Page) {
         labelled(html, "fate", "Verdict", |html| {
             choice(html, "fate", &query.fate_name(), &fates(query, page));
         });
+        if run.models.names().len() > 1 {
+            labelled(html, "model", "Model", |html| {
+                choice(html, "model", &query.model, &models(run));
+            });
+        }
         labelled(html, "score", "Similarity", |html| {
             let own = query.filter.least_tenths.map(score_name).unwrap_or_default();
             let mut options = vec![(String::new(), "any".to_owned())];
@@ -129,6 +135,16 @@ fn choice(html: &mut Html, name: &str, own: &str, options: &[(String, String)]) 
             });
         }
     });
+}
+
+/// Every model with what it is asked for.
+fn models(run: &ViewedRun) -> Vec<(String, String)> {
+    let mut models = vec![(String::new(), "any".to_owned())];
+    models.extend(run.models.names().into_iter().map(|name| {
+        let phases = run.models.phases(name).into_iter().map(written).collect::<Vec<_>>();
+        (name.to_owned(), format!("{name} · {}", phases.join(", ")))
+    }));
+    models
 }
 
 /// Every verdict that there is, with how many rows have it.
@@ -208,7 +224,7 @@ fn status(html: &mut Html, query: &Query, page: &Page, live: &Live) {
     });
 }
 
-fn item(html: &mut Html, row: &StoredRow, marked: bool, token: &str, back: &str) {
+fn item(html: &mut Html, run: &ViewedRun, row: &StoredRow, marked: bool, token: &str, back: &str) {
     let id = format!("row-{}", row.id);
     let class = if marked { "bad" } else { "" };
     html.element("li", &[("id", &id), ("class", class)], |html| {
@@ -222,6 +238,11 @@ fn item(html: &mut Html, row: &StoredRow, marked: bool, token: &str, back: &str)
             }
             if let Some(score) = row.score {
                 html.text(&format!(" similarity {score:.3} "));
+            }
+            if let Some(model) = run.models.of(row.phase).filter(|_| run.models.names().len() > 1) {
+                html.text(" ").element("span", &[("class", "model")], |html| {
+                    html.foreign(model);
+                });
             }
             html.text(" ");
             html.leaf("a", &[("href", &format!("/row/{}", row.id))], &format!("row {}", row.id));

@@ -2,7 +2,9 @@
 
 use super::frame::document;
 use super::texts::{mark_form, marked, text, verdict};
+use crate::event::Phase;
 use crate::report::html::{Html, facts, paragraph};
+use crate::store::StoredRow;
 use crate::task::TaskRef;
 use crate::viewer::ViewedRun;
 use crate::viewer::desk::{Beside, Neighbour};
@@ -12,7 +14,7 @@ const MOST_CHARS: usize = 100_000;
 
 pub(in crate::viewer) fn row(run: &ViewedRun, beside: &Beside, token: &str) -> String {
     let row = &beside.row;
-    document(run, &format!("{} · row {}", run.model, row.id), |html| {
+    document(run, &format!("{} · row {}", run.models.names().join(", "), row.id), |html| {
         html.element("header", &[], |html| {
             html.leaf("h1", &[], &format!("Row {}", row.id));
             ways(html, beside);
@@ -20,7 +22,7 @@ pub(in crate::viewer) fn row(run: &ViewedRun, beside: &Beside, token: &str) -> S
         html.element("main", &[("id", "rows")], |html| {
             html.element("section", &[("aria-labelledby", "text-heading")], |html| {
                 html.leaf("h2", &[("id", "text-heading")], "The text");
-                told(html, beside);
+                told(html, run, beside);
                 let task = &row.candidate;
                 for (name, part) in [
                     ("Instruction", &task.instruction),
@@ -60,6 +62,9 @@ fn ways(html: &mut Html, beside: &Beside) {
             if let Some(id) = beside.after {
                 way("Row after", &format!("/row/{id}"));
             }
+            if let Some(id) = beside.row.output_of {
+                way("Its instruction", &format!("/row/{id}"));
+            }
             way(
                 "Its whole request",
                 &format!("/?request={}&order=oldest", beside.row.request_index),
@@ -68,10 +73,11 @@ fn ways(html: &mut Html, beside: &Beside) {
     });
 }
 
-fn told(html: &mut Html, beside: &Beside) {
+fn told(html: &mut Html, run: &ViewedRun, beside: &Beside) {
     let row = &beside.row;
     let mut known = vec![
         ("verdict", verdict(row).1),
+        ("model", model(run, row)),
         ("request", row.request_index.to_string()),
         ("response", row.id.response_seq.to_string()),
     ];
@@ -84,11 +90,21 @@ fn told(html: &mut Html, beside: &Beside) {
     facts(html, &known);
 }
 
+/// Who wrote it; of an output also who wrote its instruction, where that was another model.
+fn model(run: &ViewedRun, row: &StoredRow) -> String {
+    let own = run.models.of(row.phase).unwrap_or_default();
+    let first = run.models.of(Phase::Instructions).filter(|_| row.output_of.is_some());
+    match first.filter(|first| *first != own) {
+        Some(first) => format!("{own}; its instruction: {first}"),
+        None => own.to_owned(),
+    }
+}
+
 fn compare(html: &mut Html, neighbour: &Neighbour, score: Option<f64>) {
     let name = match neighbour.task {
         TaskRef::Seed(number) => format!("seed task {number}"),
         TaskRef::Accepted(number) => format!("task {number}"),
-        TaskRef::Open(number) => format!("open instruction {number}"),
+        TaskRef::Open(number) => format!("instruction {number}"),
     };
     html.element("p", &[], |html| {
         html.text("The most similar task in the pool at that moment was ");

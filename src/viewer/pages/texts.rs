@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::event::Phase;
 use crate::report::figures::Sample;
 use crate::report::html::{Html, quoted};
 use crate::store::{RowId, StoredRow};
@@ -31,7 +32,16 @@ pub(super) fn verdict(row: &StoredRow) -> (&'static str, String) {
     match (&row.rejected_by, row.task_id) {
         (Some((stage, rule)), _) => ("verdict no", format!("{} · {rule}", stage.as_str())),
         (None, Some(number)) => ("verdict yes", format!("accepted · task {number}")),
-        (None, None) => ("verdict", "open: waits for its output".to_owned()),
+        (None, None) if row.waits => ("verdict", "open: waits for its output".to_owned()),
+        (None, None) => ("verdict yes", "passed: its output is a row of its own".to_owned()),
+    }
+}
+
+/// What requests of a phase bring.
+pub(super) fn written(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Responses => "outputs",
+        other => other.as_str(),
     }
 }
 
