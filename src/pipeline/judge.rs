@@ -133,17 +133,17 @@ impl Judge {
     }
 
     /// Takes a task that was accepted before, without judging it again.
-    pub(super) fn admit(&mut self, task: Candidate) {
+    pub(super) fn admit(&mut self, task: &Candidate) {
         self.accepted += 1;
         self.enter(task);
     }
 
     /// Takes an instruction that passed before, and a task with an output for it.
     pub(super) fn admit_open(&mut self, stored: StoredOpenTask) {
+        self.enter(&stored.task);
         if stored.waits {
-            self.open.insert(stored.place, stored.task.clone());
+            self.open.insert(stored.place, stored.task);
         }
-        self.enter(stored.task);
     }
 
     /// Counts tasks whose instructions passed before and whose outputs were accepted before.
@@ -191,9 +191,9 @@ impl Judge {
         unjudged.map(Cow::into_owned).collect()
     }
 
-    fn enter(&mut self, task: Candidate) {
-        self.index.insert(&self.compared.text(&task));
-        self.pool.push(&task);
+    fn enter(&mut self, task: &Candidate) {
+        self.index.insert(&self.compared.text(task));
+        self.pool.push(task);
     }
 
     /// Judges the items of one response, the first `done` of which are judged already, in order

@@ -252,7 +252,7 @@ fn judge_of_run(
         return Ok(judge);
     }
     run.reader.for_each_accepted::<StoreError>(&config.model, |accepted| {
-        judge.admit(std::mem::take(&mut accepted.task));
+        judge.admit(&accepted.task);
         Ok(())
     })?;
     Ok(judge)
