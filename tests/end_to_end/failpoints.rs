@@ -25,7 +25,7 @@ const TWO_PHASES: [&str; 2] = ["--phases", "instructions+responses"];
 const EMBEDDINGS: [&str; 6] =
     ["--similarity", "rouge-l+embedding", "--embedding-model", "e", "--embedding-price", "4"];
 
-const BATCHES: [&str; 3] = ["--batch", "--batch-requests", "2"];
+const BATCHES: [&str; 3] = ["--batch", "--batch-requests", "1"];
 /// Steps of requests that go alone, and steps of batches.
 const ALONE: [&str; 2] = ["attempt.", "answer."];
 const IN_BATCHES: &str = "batch.";

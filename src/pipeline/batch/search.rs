@@ -165,16 +165,18 @@ impl Carrier {
                 };
                 match whole {
                     None => unreadable += 1,
-                    // A line that does not belong there says nothing of the others.
                     Some(line) => match CustomId::parse(&line.custom_id) {
                         Some(id) if id.tag == self.batch.tag => return Ok(Whose::Ours),
-                        _ => of_others += 1,
+                        // A batch of this program has requests of one batch only.
+                        Some(_) => return Ok(Whose::Others),
+                        // A line that does not belong there says nothing of the others.
+                        None => of_others += 1,
                     },
                 }
             }
         }
-        // Results without a line, or with one that cannot be read, may be those that are looked for.
-        Ok(if of_others > 0 && unreadable == 0 { Whose::Others } else { Whose::Unclear })
+        // Results without a line, or with hardly one that can be read, may be those that are looked for.
+        Ok(if of_others > unreadable { Whose::Others } else { Whose::Unclear })
     }
 
     /// All batches of the account, as far as the list goes.
