@@ -9,6 +9,10 @@ use super::rouge_l::f1;
 /// Texts of fewer tokens than this have their numbers in tables.
 pub(super) const SHORT: usize = 255;
 
+/// Entries of at most this many tokens are kept in a [`Tree`](super::tree::Tree), longer ones up to
+/// [`SHORT`] in [`Meetings`](super::meetings::Meetings).
+pub(super) const TREE_MAX: usize = 32;
+
 /// Stands in a table for "more than there can be".
 const NEVER: u8 = u8::MAX;
 
@@ -66,7 +70,7 @@ impl Cutoff {
     /// Long texts share some of their rarer words with so many others that one is no sign. Asking for
     /// more means to list them under so many more items.
     pub(super) fn hits_wanted(&self, n: usize) -> u8 {
-        hits_wanted(n, self.hits_of_long)
+        if n <= TREE_MAX { 1 } else { self.hits_of_long }
     }
 
     /// What a text of `m` tokens needs to have in common with shorter texts than [`SHORT`].
@@ -78,20 +82,25 @@ impl Cutoff {
     }
 
     fn make_row(&self, m: usize) -> Row {
-        let cell = |n| self.needed(m, n).and_then(|l| u8::try_from(l).ok()).unwrap_or(NEVER);
-        let needed: Box<[u8]> = (0..SHORT).map(cell).collect();
-        let fewest = needed.iter().copied().min().filter(|fewest| *fewest < NEVER);
-        let mut before_hits = needed.clone();
-        let mut classes = [NEVER; CLASSES];
-        for (n, cell) in before_hits.iter_mut().enumerate().filter(|(_, cell)| **cell < NEVER) {
-            *cell = cell.saturating_sub(self.hits_wanted(n) - 1).max(1);
-            let least = &mut classes[usize::from(class_of(n))];
-            *least = (*least).min(*cell);
+        let mut row = Row {
+            needed: Box::new([NEVER; SHORT + 1]),
+            tree: [NEVER; TREE_CLASSES],
+            meetings: [NEVER; MEETING_CLASSES],
+            hits_wanted: self.hits_of_long,
+        };
+        for n in 1..SHORT {
+            let needed = self.needed(m, n).and_then(|needed| u8::try_from(needed).ok());
+            let Some(needed) = needed.filter(|needed| *needed < NEVER) else { continue };
+            row.needed[n] = needed;
+            let (least, before_last) = if n <= TREE_MAX {
+                (&mut row.tree[tree_class(n)], needed)
+            } else {
+                let before_last = needed.saturating_sub(self.hits_of_long - 1).max(1);
+                (&mut row.meetings[meeting_class(n)], before_last)
+            };
+            *least = before_last.min(*least);
         }
-        let least_before_hits = usize::from(classes.iter().copied().min().unwrap_or(NEVER));
-        let fewest = fewest.map(usize::from);
-        let hits_of_long = self.hits_of_long;
-        Row { needed, fewest, before_hits, least_before_hits, classes, hits_of_long }
+        row
     }
 
     /// For an entry of `n` tokens, below [`SHORT`]: at index `i` the longest text of which it can be
@@ -110,49 +119,60 @@ impl Cutoff {
     }
 }
 
-/// What a text of one length needs to have in common with others, by their length.
+/// What a text of one length needs to have in common with others, by their length; 255 where no
+/// overlap is enough.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// 255 where no overlap is enough.
-    pub(super) needed: Box<[u8]>,
-    /// The least of them; `None` if none is enough.
-    pub(super) fewest: Option<usize>,
-    /// How many items are still needed in common when the last of [`hits_wanted`] comes.
-    pub(super) before_hits: Box<[u8]>,
-    /// The least of `before_hits`.
-    pub(super) least_before_hits: usize,
-    /// The least of `before_hits` in each class of lengths.
-    pub(super) classes: [u8; CLASSES],
-    hits_of_long: u8,
+    pub(super) needed: Box<[u8; SHORT + 1]>,
+    /// The least that is needed in each class of entries in the tree.
+    pub(super) tree: [u8; TREE_CLASSES],
+    /// How many items are still needed, at least, when the last of so many hits comes.
+    pub(super) meetings: [u8; MEETING_CLASSES],
+    /// See [`Cutoff::hits_wanted`], for entries that are not in the tree.
+    pub(super) hits_wanted: u8,
 }
 
 impl Row {
-    /// See [`Cutoff::hits_wanted`].
-    pub(super) fn hits_wanted(&self, n: usize) -> u8 {
-        hits_wanted(n, self.hits_of_long)
+    /// The least that is needed in any class of entries in the tree; `None` if nothing is enough.
+    pub(super) fn least_in_tree(&self) -> Option<usize> {
+        least(&self.tree)
+    }
+
+    /// The least of `meetings`; `None` if nothing is enough.
+    pub(super) fn least_in_meetings(&self) -> Option<usize> {
+        least(&self.meetings)
+    }
+
+    /// The fewest items that a duplicate of any length below [`SHORT`] shares; `None` if there can be
+    /// none.
+    pub(super) fn fewest(&self) -> Option<usize> {
+        least(&*self.needed)
     }
 }
 
-fn hits_wanted(n: usize, hits_of_long: u8) -> u8 {
-    if n <= EXACT_CLASSES { 1 } else { hits_of_long }
+fn least(needed: &[u8]) -> Option<usize> {
+    needed.iter().copied().min().filter(|least| *least < NEVER).map(usize::from)
 }
 
 /// What a long entry is asked for. With a lower threshold than the second number it can share fewer
 /// items than that with a duplicate.
-const HITS_OF_LONG: u8 = 3;
-const HITS_FROM_THRESHOLD: f64 = 0.2;
+const HITS_OF_LONG: u8 = 5;
+const HITS_FROM_THRESHOLD: f64 = 0.3;
 
-/// How many classes of lengths there are.
-pub(super) const CLASSES: usize = 46;
+/// How many classes of about equal lengths there are in the tree.
+pub(super) const TREE_CLASSES: usize = TREE_MAX / 2 + 1;
 
-/// Up to this length each is a class of its own.
-const EXACT_CLASSES: usize = 32;
+/// The class of an entry of `n` tokens in the tree.
+pub(super) fn tree_class(n: usize) -> usize {
+    n / 2
+}
 
-/// The class of entries that an entry of `n` tokens is in: about as long as the others.
-pub(super) fn class_of(n: usize) -> u8 {
-    let class =
-        if n <= EXACT_CLASSES { n / 2 } else { EXACT_CLASSES / 2 + 1 + (n - EXACT_CLASSES) / 8 };
-    u8::try_from(class.min(CLASSES - 1)).unwrap_or(u8::MAX)
+/// How many classes of about equal lengths there are beyond the tree.
+pub(super) const MEETING_CLASSES: usize = (SHORT - TREE_MAX).div_ceil(8);
+
+/// The class of an entry of `n` tokens beyond the tree.
+pub(super) fn meeting_class(n: usize) -> usize {
+    (n - TREE_MAX) / 8
 }
 
 #[cfg(test)]
@@ -173,19 +193,19 @@ mod tests {
                     assert_eq!(usize::from(row.needed[n]), expected.unwrap_or(usize::from(NEVER)));
                 }
                 let fewest = (0..SHORT).filter_map(|n| cutoff.needed(m, n)).min();
-                assert_eq!(row.fewest, fewest, "{threshold} {m}");
+                assert_eq!(row.fewest(), fewest, "{threshold} {m}");
             }
         }
     }
 
     #[test]
     fn no_duplicate_of_a_long_text_shares_fewer_items_than_it_is_to_be_met_with() {
-        for threshold in [0.001, 0.1, 0.199, 0.2, 0.3, 0.7] {
+        for threshold in [0.001, 0.1, 0.2, 0.299, 0.3, 0.7] {
             let cutoff = Cutoff::new(threshold);
             for n in 1..SHORT {
                 let hits = usize::from(cutoff.hits_wanted(n));
                 assert!(
-                    cutoff.row(n).fewest.is_none_or(|fewest| fewest >= hits),
+                    cutoff.row(n).fewest().is_none_or(|fewest| fewest >= hits),
                     "{threshold} {n}"
                 );
             }

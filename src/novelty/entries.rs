@@ -1,7 +1,7 @@
 //! The texts of an index, as numbers, packed.
 
 use super::signature::{fill, words_for};
-use super::vocabulary::Item;
+use super::vocabulary::{Item, Placed};
 
 /// Every entry's tokens in their order, and its signature.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Entries {
     }
 
     /// Adds a text and returns its number.
-    pub(super) fn push(&mut self, tokens: &[Item], items: &[Item]) -> u32 {
+    pub(super) fn push(&mut self, tokens: &[Item], items: &[Placed]) -> u32 {
         let number = index(self.places.len());
         self.places.push(Place {
             tokens: index(self.tokens.len()),

@@ -6,24 +6,26 @@ use std::iter;
 
 use rayon::prelude::*;
 
-use super::cutoff::{Cutoff, SHORT};
+use super::cutoff::{Cutoff, SHORT, TREE_MAX};
 use super::entries::Entries;
 use super::lcs::Pattern;
 use super::listing::{Indexed, Met, Probe};
+use super::meetings::Meetings;
 use super::rouge_l::f1;
 use super::signature::{Brief, Folded};
 use super::tokenize::Tokenizer;
 use super::tree::Tree;
-use super::vocabulary::{Item, Vocabulary};
+use super::vocabulary::{Item, Placed, Vocabulary, placed};
 use super::{NoveltyIndex, Similar, admit_in_turn};
 
-/// Entries of fewer than [`SHORT`] tokens are found through a [`Tree`]; longer ones are laid beside
-/// a text one by one, with their signatures first.
+/// Entries of up to [`TREE_MAX`] tokens are found through a [`Tree`], those of fewer than [`SHORT`]
+/// through [`Meetings`]; longer ones are laid beside a text one by one, with their signatures first.
 #[derive(Debug)]
 pub(super) struct RougeLIndex {
     tokenizer: Tokenizer,
     texts: Texts,
     tree: Tree,
+    meetings: Meetings,
     /// Entries by their number of tokens, those without tokens left out.
     by_length: BTreeMap<usize, Vec<u32>>,
 }
@@ -39,7 +41,8 @@ struct Texts {
 impl Texts {
     /// An entry of the tree, as the tree was told of it.
     fn describe(&self, entry: u32) -> Indexed<'_> {
-        let items = self.vocabulary.items(self.entries.tokens(entry).to_vec());
+        let items =
+            self.vocabulary.items(placed(self.entries.tokens(entry).iter().copied().map(Some)));
         Indexed::new(entry, items, &self.cutoff).expect("the tree was told of it")
     }
 }
@@ -60,7 +63,7 @@ struct Query {
     /// The spellings of the unknown tokens, in order.
     unknown: Vec<Box<str>>,
     /// Its items that occur in entries, rarest first.
-    items: Vec<Item>,
+    items: Vec<Placed>,
     pattern: OnceCell<Pattern>,
     signature: OnceCell<Folded>,
 }
@@ -91,6 +94,7 @@ impl RougeLIndex {
                 entries: Entries::default(),
             },
             tree: Tree::default(),
+            meetings: Meetings::default(),
             by_length: BTreeMap::new(),
         }
     }
@@ -104,7 +108,7 @@ impl RougeLIndex {
             }
             tokens.push(item);
         });
-        let items = self.texts.vocabulary.items(tokens.iter().copied().flatten().collect());
+        let items = self.texts.vocabulary.items(placed(tokens.iter().copied()));
         Query { tokens, unknown, items, pattern: OnceCell::new(), signature: OnceCell::new() }
     }
 
@@ -121,6 +125,7 @@ impl RougeLIndex {
         };
         MET.with_borrow_mut(|met| {
             self.tree.find(&probe, met);
+            self.meetings.find(&probe, met);
             met.candidates.sort_unstable();
             met.candidates.dedup();
             for entry in met.candidates.drain(..) {
@@ -159,7 +164,7 @@ impl RougeLIndex {
         let tokens: Vec<Item> = query.tokens.iter().filter_map(number).collect();
         let mut items = query.items;
         if items.len() < tokens.len() {
-            items = self.texts.vocabulary.number_items(tokens.clone());
+            items = self.texts.vocabulary.number_items(placed(tokens.iter().copied().map(Some)));
         }
         let entry = self.texts.entries.push(&tokens, &items);
         if tokens.is_empty() {
@@ -170,11 +175,15 @@ impl RougeLIndex {
         entry
     }
 
-    fn list(&mut self, entry: u32, items: Vec<Item>) {
+    fn list(&mut self, entry: u32, items: Vec<Placed>) {
         if items.len() < SHORT
             && let Some(indexed) = Indexed::new(entry, items, &self.texts.cutoff)
         {
-            self.tree.insert(&indexed, &|entry| self.texts.describe(entry));
+            if indexed.items.len() <= TREE_MAX {
+                self.tree.insert(&indexed, &|entry| self.texts.describe(entry));
+            } else {
+                self.meetings.insert(&indexed);
+            }
         }
     }
 

@@ -1,29 +1,27 @@
-//! How the tree sees an entry and a text, and what it meets on its way from one to the other.
+//! How the lists of entries see an entry and a text, and what is met on the way from one to the other.
 
 use super::cutoff::{Cutoff, Row};
-use super::postings::Posting;
 use super::signature::Brief;
-use super::tree::{DEPTH_MAX, GOES_INTO_MAX};
-use super::vocabulary::Item;
+use super::vocabulary::{ANYWHERE, Placed};
 
-/// An entry, as the tree sees it.
+/// An entry, as the lists see it.
 #[derive(Debug)]
 pub(super) struct Indexed<'a> {
     pub(super) entry: u32,
     /// Rarest first.
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<Placed>,
     /// The fewest items that any duplicate shares with it.
-    fewest: usize,
-    hits_wanted: usize,
+    pub(super) fewest: usize,
+    pub(super) hits_wanted: usize,
     longest_partners: &'a [u8],
-    signature: Brief,
+    pub(super) signature: Brief,
 }
 
-/// A text, as the tree sees it.
+/// A text, as the lists see it.
 #[derive(Debug)]
 pub(super) struct Probe<'a> {
     /// Those of its items that occur in entries, rarest first.
-    pub(super) items: &'a [Item],
+    pub(super) items: &'a [Placed],
     /// How many tokens it has.
     pub(super) len: usize,
     /// What it needs to have in common with an entry.
@@ -36,11 +34,13 @@ pub(super) struct Probe<'a> {
 /// Entries met on the way, and how often.
 #[derive(Debug, Default)]
 pub(super) struct Met {
-    /// Entries met often enough, some of them more than once.
+    /// Entries to be compared, some of them more than once.
     pub(super) candidates: Vec<u32>,
-    /// For 64 entries each, which were met once and which twice.
-    hits: Vec<[u64; 2]>,
-    any_hit: bool,
+    /// How often each entry was hit.
+    hits: Vec<u8>,
+    /// The entries that were hit, once each, in its first `hit_len` places.
+    hit: Vec<u32>,
+    hit_len: usize,
 }
 
 /// Which of a text's items a list is for.
@@ -52,6 +52,14 @@ pub(super) struct Listed {
     pub(super) depth: usize,
 }
 
+/// Where a text has the token of a list: what comes before it in one text can only be matched with
+/// what comes before it in the other, and likewise after it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    before: i32,
+    after: i32,
+}
+
 impl Listed {
     /// How many of the text's items before it are not in common.
     fn left_out(self) -> usize {
@@ -61,8 +69,8 @@ impl Listed {
 
 impl<'a> Indexed<'a> {
     /// An entry with items, rarest first; `None` if it can have no duplicates.
-    pub(super) fn new(entry: u32, items: Vec<Item>, cutoff: &'a Cutoff) -> Option<Self> {
-        let fewest = cutoff.row(items.len()).fewest?;
+    pub(super) fn new(entry: u32, items: Vec<Placed>, cutoff: &'a Cutoff) -> Option<Self> {
+        let fewest = cutoff.row(items.len()).fewest()?;
         let hits_wanted = usize::from(cutoff.hits_wanted(items.len()));
         let longest_partners = cutoff.longest_partners(items.len());
         let signature = Brief::new(&items);
@@ -75,27 +83,19 @@ impl<'a> Indexed<'a> {
         (left_out + self.hits_wanted + depth - 1).min(self.items.len())
     }
 
-    /// Whether the entry, when a list is split by item, goes on to the lists that stand for one more
-    /// item in common.
-    ///
-    /// Texts that have nearly all items in common stay together however often they are split, so
-    /// without bounds they would multiply.
-    pub(super) fn goes_below(&self, listed: Listed) -> bool {
-        let goes_into = self.ranks(listed.depth + 1) - (listed.rank + 1);
-        self.fewest > listed.depth
-            && self.hits_wanted == 1
-            && listed.depth < DEPTH_MAX
-            && goes_into <= GOES_INTO_MAX
+    pub(super) fn len(&self) -> u8 {
+        u8::try_from(self.items.len()).unwrap_or(u8::MAX)
     }
 
-    pub(super) fn posting(&self, listed: Listed) -> Posting {
-        let left_out = listed.left_out().saturating_sub(self.hits_wanted - 1);
-        Posting {
-            entry: self.entry,
-            len: u8::try_from(self.items.len()).unwrap_or(u8::MAX),
-            longest_partner: self.longest_partners[left_out],
-            signature: self.signature,
-        }
+    /// The longest text of which it can be a duplicate when that item is the rarest they share; 255
+    /// for that and all longer ones.
+    pub(super) fn longest_partner(&self, listed: Listed) -> u8 {
+        self.longest_partners[listed.left_out().saturating_sub(self.hits_wanted - 1)]
+    }
+
+    /// Where its text has the token, as [`Reach::allows`] takes it.
+    pub(super) fn place(&self, listed: Listed) -> u8 {
+        u8::try_from(self.items[listed.rank].place).unwrap_or(u8::MAX)
     }
 }
 
@@ -105,33 +105,103 @@ impl Probe<'_> {
         self.items.len() - listed.left_out()
     }
 
-    pub(super) fn may_share(&self, items: usize, posting: &Posting) -> bool {
-        items + self.signature.missing_in(posting.signature) <= self.items.len()
-            && items + posting.signature.missing_in(self.signature) <= usize::from(posting.len)
+    /// Whether it and an entry of `len` items with that signature may have so many in common.
+    pub(super) fn may_share(&self, items: usize, signature: Brief, len: usize) -> bool {
+        items + self.signature.missing_in(signature) <= self.items.len()
+            && items + signature.missing_in(self.signature) <= len
+    }
+
+    pub(super) fn reach(&self, rank: usize) -> Reach {
+        let place = self.items[rank].place;
+        if place == ANYWHERE {
+            return Reach { before: i32::MAX / 2, after: i32::MAX / 2 };
+        }
+        let after = self.len - 1 - usize::from(place);
+        Reach { before: i32::from(place), after: i32::try_from(after).unwrap_or(i32::MAX / 2) }
+    }
+
+    /// The length as [`Indexed::longest_partner`] has it.
+    pub(super) fn partner(&self) -> u8 {
+        u8::try_from(self.len).unwrap_or(u8::MAX)
+    }
+}
+
+impl Reach {
+    /// Whether a common subsequence of `needed` tokens can go through the token of the list, which an
+    /// entry of `len` tokens has at `place`, 255 when it has it more than once.
+    pub(super) fn allows(self, needed: u8, place: u8, len: u8) -> bool {
+        let (needed, at, len) = (i32::from(needed), i32::from(place), i32::from(len));
+        (place == u8::MAX) | (self.before.min(at) + 1 + self.after.min(len - 1 - at) >= needed)
     }
 }
 
 impl Met {
-    /// Notes one more meeting; from the third on the entry is a candidate.
-    pub(super) fn hit(&mut self, entry: u32) {
-        let (at, bit) = (entry as usize / 64, 1 << (entry % 64));
-        if self.hits.len() <= at {
-            self.hits.resize(at + 1 + at / 8, [0; 2]);
+    /// Makes room for `further` hits of `entries` entries.
+    pub(super) fn reserve(&mut self, entries: usize, further: usize) {
+        if self.hits.len() < entries {
+            self.hits.resize(entries + entries / 8, 0);
         }
-        self.any_hit = true;
-        let [once, twice] = &mut self.hits[at];
-        if *twice & bit == 0 {
-            *twice |= *once & bit;
-            *once |= bit;
-        } else {
-            self.candidates.push(entry);
+        // One more: what does not count is written, too, and written over.
+        let most = self.hit_len + further + 1;
+        if self.hit.len() < most {
+            self.hit.resize(2 * most, 0);
         }
     }
 
-    pub(super) fn forget_hits(&mut self) {
-        if self.any_hit {
-            self.hits.fill([0; 2]);
-            self.any_hit = false;
+    /// Notes a hit of each entry for which it counts. No branch depends on that, because it cannot be
+    /// foreseen.
+    #[expect(clippy::needless_bitwise_bool, reason = "a branch that cannot be foreseen costs more")]
+    pub(super) fn hit_each(&mut self, entries: impl Iterator<Item = (u32, bool)>) {
+        let (all, hit, mut hit_len) = (&mut self.hits[..], &mut self.hit[..], self.hit_len);
+        for (entry, counts) in entries {
+            let hits = &mut all[entry as usize];
+            hit[hit_len] = entry;
+            hit_len += usize::from(counts & (*hits == 0));
+            *hits = hits.saturating_add(u8::from(counts));
+        }
+        self.hit_len = hit_len;
+    }
+
+    /// Makes what was hit often enough a candidate, and forgets the hits.
+    pub(super) fn take_hits(&mut self, wanted: u8) {
+        for entry in &self.hit[..self.hit_len] {
+            let hits = std::mem::take(&mut self.hits[*entry as usize]);
+            if hits >= wanted {
+                self.candidates.push(*entry);
+            }
+        }
+        self.hit_len = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All pairs of words of two texts: whether so many can be matched with the pair among them.
+    #[test]
+    fn no_match_leaves_the_order_of_words() {
+        for (m, n) in [(1, 1), (5, 5), (4, 9), (9, 4)] {
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                let reach = Reach { before: i, after: m - 1 - i };
+                let most = i.min(j) + 1 + (m - 1 - i).min(n - 1 - j);
+                let byte = |number: i32| u8::try_from(number).unwrap();
+                assert!(reach.allows(byte(most), byte(j), byte(n)), "{m} {n} {i} {j}");
+                assert!(!reach.allows(byte(most + 1), byte(j), byte(n)), "{m} {n} {i} {j}");
+                assert!(reach.allows(byte(most + 1), u8::MAX, byte(n)), "{m} {n} {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_is_a_candidate_when_it_was_hit_often_enough() {
+        let mut met = Met::default();
+        for (wanted, expected) in [(3, vec![7]), (2, vec![2, 7]), (1, vec![2, 7, 1])] {
+            met.reserve(9, 12);
+            let entries = [2, 7, 1, 7, 2, 7].into_iter();
+            met.hit_each(entries.flat_map(|entry| [(entry, true), (5, false)]));
+            met.take_hits(wanted);
+            assert_eq!(std::mem::take(&mut met.candidates), expected);
         }
     }
 }

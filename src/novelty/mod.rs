@@ -30,6 +30,7 @@ mod index;
 mod lcs;
 mod listing;
 mod measure;
+mod meetings;
 mod minhash;
 mod postings;
 mod rouge_l;

@@ -1,25 +1,22 @@
 //! Many short lists in few large allocations.
 
-use super::signature::Brief;
+use std::hint;
 
-/// One entry in a list, with what rules most entries out before their text is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Posting {
-    pub(super) entry: u32,
-    /// How many tokens the entry has.
-    pub(super) len: u8,
+/// Bytes that come from memory together, on most processors.
+const CACHE_LINE: usize = 64;
+
+/// One entry in a list.
+pub(super) trait Posting: Copy + Default {
     /// The longest text of which the entry can be a duplicate when the item of this list is the
     /// rarest they share; 255 for that and all longer ones.
-    pub(super) longest_partner: u8,
-    /// The entry's [`Brief`] signature.
-    pub(super) signature: Brief,
+    fn longest_partner(&self) -> u8;
 }
 
 /// A list, as its owner keeps it; the contents are in [`Lists`].
 #[derive(Debug, Clone, Copy)]
-pub(super) enum List {
+pub(super) enum List<P> {
     /// Most lists have a single posting.
-    One(Posting),
+    One(P),
     /// `len` postings in a block of the class whose blocks just hold them.
     Block { number: u32, len: u32 },
 }
@@ -28,19 +25,31 @@ pub(super) enum List {
 ///
 /// Blocks of one size are kept together, so that a list that has moved to a larger block leaves
 /// room for another.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
+#[derive(Debug)]
+pub(super) struct Lists<P> {
     /// Blocks of 2, 4, 8, ... postings.
-    classes: Vec<Class>,
+    classes: Vec<Class<P>>,
 }
 
-#[derive(Debug, Default)]
-struct Class {
-    postings: Vec<Posting>,
+#[derive(Debug)]
+struct Class<P> {
+    postings: Vec<P>,
     free: Vec<u32>,
 }
 
-impl List {
+impl<P> Default for Lists<P> {
+    fn default() -> Self {
+        Self { classes: Vec::new() }
+    }
+}
+
+impl<P> Default for Class<P> {
+    fn default() -> Self {
+        Self { postings: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<P> List<P> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
@@ -49,8 +58,8 @@ impl List {
     }
 }
 
-impl Lists {
-    pub(super) fn get<'a>(&'a self, list: &'a List) -> &'a [Posting] {
+impl<P: Posting> Lists<P> {
+    pub(super) fn get<'a>(&'a self, list: &'a List<P>) -> &'a [P] {
         match list {
             List::One(posting) => std::slice::from_ref(posting),
             List::Block { number, len } => {
@@ -62,7 +71,7 @@ impl Lists {
 
     /// Adds a posting, those with the longest partners first. Returns whether the list has just
     /// filled its block.
-    pub(super) fn push(&mut self, list: &mut List, posting: Posting) -> bool {
+    pub(super) fn push(&mut self, list: &mut List<P>, posting: P) -> bool {
         let len = match *list {
             List::One(first) => {
                 let number = self.take(0);
@@ -89,7 +98,7 @@ impl Lists {
             let block = start(class, *number);
             let postings = &mut self.classes[class].postings[block..][..*new_len as usize];
             let before = &postings[..len as usize];
-            let at = before.partition_point(|p| p.longest_partner >= posting.longest_partner);
+            let at = before.partition_point(|p| p.longest_partner() >= posting.longest_partner());
             postings.copy_within(at..len as usize, at + 1);
             postings[at] = posting;
         }
@@ -97,7 +106,7 @@ impl Lists {
     }
 
     /// Gives up a list; its block is free afterwards.
-    pub(super) fn release(&mut self, list: &List) {
+    pub(super) fn release(&mut self, list: &List<P>) {
         if let List::Block { number, len } = *list {
             self.classes[class_of(len)].free.push(number);
         }
@@ -115,9 +124,17 @@ impl Lists {
                 // Half again would waste as much as doubling saves in copying.
                 postings.reserve_exact((postings.len() / 4).max(2 << class));
             }
-            postings.resize(grown, Posting::default());
+            postings.resize(grown, P::default());
             u32::try_from(number).expect("memory ends before 2^32 blocks")
         })
+    }
+}
+
+/// Reads from every cache line of a list, so that several lists are fetched from memory together
+/// before the first of them is looked through.
+pub(super) fn touch<P: Posting>(list: &[P]) {
+    for posting in list.iter().step_by(CACHE_LINE / size_of::<P>()) {
+        hint::black_box(posting.longest_partner());
     }
 }
 
@@ -137,15 +154,21 @@ mod tests {
 
     use super::*;
 
-    fn posting(entry: u32) -> Posting {
-        Posting { entry, ..Posting::default() }
+    /// An entry and its longest partner.
+    #[derive(Debug, Clone, Copy, Default)]
+    struct Plain(u32, u8);
+
+    impl Posting for Plain {
+        fn longest_partner(&self) -> u8 {
+            self.1
+        }
     }
 
     proptest! {
         #[test]
         fn lists_keep_what_they_were_given(pushes in vec(0_usize..7, 1..600), released in 0_usize..7) {
             let mut lists = Lists::default();
-            let mut kept: Vec<Option<List>> = vec![None; 7];
+            let mut kept: Vec<Option<List<Plain>>> = vec![None; 7];
             let mut expected: Vec<Vec<u32>> = vec![Vec::new(); 7];
             for (entry, which) in (0..).zip(pushes) {
                 if entry == 300 && let Some(list) = kept[released].take() {
@@ -154,16 +177,16 @@ mod tests {
                 }
                 match &mut kept[which] {
                     Some(list) => {
-                        let filled = lists.push(list, posting(entry));
+                        let filled = lists.push(list, Plain(entry, 0));
                         prop_assert_eq!(filled, (expected[which].len() + 1).is_power_of_two());
                     }
-                    none => *none = Some(List::One(posting(entry))),
+                    none => *none = Some(List::One(Plain(entry, 0))),
                 }
                 expected[which].push(entry);
             }
             for (list, expected) in kept.iter().zip(expected) {
                 let found = list.as_ref().map_or(&[][..], |list| lists.get(list));
-                prop_assert_eq!(found.iter().map(|p| p.entry).collect::<Vec<_>>(), expected);
+                prop_assert_eq!(found.iter().map(|p| p.0).collect::<Vec<_>>(), expected);
             }
         }
     }

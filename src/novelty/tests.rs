@@ -285,6 +285,42 @@ fn thousands_of_texts_of_few_words_are_judged_as_by_the_scan() {
     }
 }
 
+/// Copies of long texts that begin later, miss words and have others in between, about as far from
+/// the first as the threshold lets them: common words are then at different places.
+#[test]
+fn long_texts_that_are_shifted_are_judged_as_by_the_scan() {
+    let mut rng = fastrand::Rng::with_seed(8);
+    let similarity = by_name("rouge-l").unwrap();
+    for threshold in [0.3, 0.7] {
+        let (mut index, mut scan) = (similarity.index(threshold), similarity.exhaustive(threshold));
+        let mut texts: Vec<Vec<String>> = vec![Vec::new()];
+        let mut duplicates = 0;
+        for _ in 0..400 {
+            let mut words = texts[rng.usize(..texts.len())].clone();
+            words.truncate(180);
+            words.drain(..rng.usize(..=words.len() / 3));
+            for _ in 0..rng.usize(..6) {
+                let at = rng.usize(..=words.len());
+                let run = rng.usize(1..30);
+                if rng.bool() {
+                    words.drain(at..words.len().min(at + run / 2));
+                } else {
+                    let new = (0..run).map(|_| format!("w{}", rng.usize(..600)));
+                    words.splice(at..at, new.collect::<Vec<_>>());
+                }
+            }
+            let text = words.join(" ");
+            let found = index.duplicate_of(&text);
+            assert_eq!(found, scan.duplicate_of(&text), "{text}");
+            duplicates += usize::from(found.is_some());
+            index.insert(&text);
+            scan.insert(&text);
+            texts.push(words);
+        }
+        assert!((40..400).contains(&duplicates), "{duplicates} at {threshold}");
+    }
+}
+
 #[test]
 fn all_alike_but_one_token() {
     let texts: Vec<String> = (0..400)

@@ -10,6 +10,24 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 /// The number of a token, or of a token's second, third and further occurrence in one text.
 pub(super) type Item = u32;
 
+/// An item of a text and where the text has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Placed {
+    pub(super) item: Item,
+    /// How many tokens come before it; [`ANYWHERE`] when the text has the token more than once.
+    pub(super) place: u16,
+}
+
+/// The place of an item that has several, or of one that comes very late.
+pub(super) const ANYWHERE: u16 = u16::MAX;
+
+/// The known tokens of a text, each at its place.
+pub(super) fn placed(tokens: impl IntoIterator<Item = Option<Item>>) -> Vec<Placed> {
+    let places = (0..ANYWHERE).chain(std::iter::repeat(ANYWHERE));
+    let tokens = tokens.into_iter().zip(places);
+    tokens.filter_map(|(token, place)| token.map(|item| Placed { item, place })).collect()
+}
+
 /// Every token met, and every repetition of it within one text.
 ///
 /// A repetition counts as an item of its own, so that two texts share as many items as they share
@@ -52,26 +70,31 @@ impl Vocabulary {
 
     /// The items of a text with those tokens, rarest first; repetitions that no entry has are left
     /// out.
-    pub(super) fn items(&self, mut tokens: Vec<Item>) -> Vec<Item> {
+    pub(super) fn items(&self, mut tokens: Vec<Placed>) -> Vec<Placed> {
         tokens.sort_unstable_by(|a, b| b.cmp(a));
-        if tokens.windows(2).all(|pair| pair[0] != pair[1]) {
+        if tokens.windows(2).all(|pair| pair[0].item != pair[1].item) {
             return tokens;
         }
         let mut items = Vec::with_capacity(tokens.len());
-        for run in tokens.chunk_by(|a, b| a == b) {
-            items.push(run[0]);
+        for run in tokens.chunk_by(|a, b| a.item == b.item) {
+            let Placed { item: token, place } = run[0];
+            let place = if run.len() == 1 { place } else { ANYWHERE };
+            items.push(Placed { item: token, place });
             let further = (1..).zip(run.get(1..).unwrap_or_default());
-            items.extend(further.filter_map(|(nth, token)| self.repetitions.get(&(*token, nth))));
+            items.extend(further.filter_map(|(nth, _)| {
+                let item = *self.repetitions.get(&(token, nth))?;
+                Some(Placed { item, place })
+            }));
         }
         items.sort_unstable_by(|a, b| b.cmp(a));
         items
     }
 
     /// The items of a text that becomes an entry: every repetition has a number afterwards.
-    pub(super) fn number_items(&mut self, mut tokens: Vec<Item>) -> Vec<Item> {
+    pub(super) fn number_items(&mut self, mut tokens: Vec<Placed>) -> Vec<Placed> {
         tokens.sort_unstable();
-        for run in tokens.chunk_by(|a, b| a == b) {
-            for (nth, token) in (1..).zip(run.get(1..).unwrap_or_default()) {
+        for run in tokens.chunk_by(|a, b| a.item == b.item) {
+            for (nth, Placed { item: token, .. }) in (1..).zip(run.get(1..).unwrap_or_default()) {
                 if !self.repetitions.contains_key(&(*token, nth)) {
                     let item = self.add_item();
                     self.repetitions.insert((*token, nth), item);
@@ -106,13 +129,17 @@ fn spelling<'a>(spellings: &'a str, ends: &[u32], item: Item) -> &'a str {
 mod tests {
     use super::*;
 
+    fn numbers(items: Vec<Placed>) -> Vec<Item> {
+        items.into_iter().map(|placed| placed.item).collect()
+    }
+
     fn items(vocabulary: &Vocabulary, text: &str) -> Vec<Item> {
-        vocabulary.items(text.split(' ').filter_map(|t| vocabulary.get(t)).collect())
+        numbers(vocabulary.items(placed(text.split(' ').map(|token| vocabulary.get(token)))))
     }
 
     fn add(vocabulary: &mut Vocabulary, text: &str) -> Vec<Item> {
-        let tokens = text.split(' ').map(|t| vocabulary.number(t)).collect();
-        vocabulary.number_items(tokens)
+        let tokens = placed(text.split(' ').map(|token| Some(vocabulary.number(token))));
+        numbers(vocabulary.number_items(tokens))
     }
 
     #[test]
@@ -136,5 +163,19 @@ mod tests {
         assert_eq!(items(&vocabulary, "a a c"), [2, 0]);
         // Nobody had `a` four times.
         assert_eq!(items(&vocabulary, "a a a a"), [3, 2, 0]);
+    }
+
+    #[test]
+    fn only_an_item_that_occurs_once_has_a_place() {
+        let mut vocabulary = Vocabulary::default();
+        let tokens = placed("b a b c".split(' ').map(|token| Some(vocabulary.number(token))));
+        let places = |items: Vec<Placed>| -> Vec<(Item, u16)> {
+            items.into_iter().map(|placed| (placed.item, placed.place)).collect()
+        };
+        let expected = [(3, ANYWHERE), (2, 3), (1, 1), (0, ANYWHERE)];
+        assert_eq!(places(vocabulary.number_items(tokens)), expected);
+        // Unknown words count, and so does a repetition that nobody had.
+        let tokens = placed([None, Some(2), Some(1), Some(2)]);
+        assert_eq!(places(vocabulary.items(tokens)), [(2, ANYWHERE), (1, 2)]);
     }
 }
