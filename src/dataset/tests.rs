@@ -190,6 +190,11 @@ fn other_encodings_are_refused() {
         pass(None, marked.as_bytes(), &instructions(), |_| true).unwrap(),
         (vec!["a".to_owned()], b"{\"instruction\": \"a\"}\n".to_vec())
     );
+    let joined = "\u{feff}\u{feff}instruction\na\n";
+    assert_eq!(
+        pass(Some("csv"), joined.as_bytes(), &instructions(), |_| true).unwrap(),
+        (vec!["a".to_owned()], b"instruction\na\n".to_vec())
+    );
 }
 
 #[test]
