@@ -65,9 +65,11 @@ fn a_run_that_takes_the_place_of_the_watched_one_is_followed() {
     let mut next = place.generate_command(&server, &["--target", "20", "--budget", "5"]);
     Ended(next.output().unwrap()).assert_code(0);
     std::fs::rename(place.path("run"), place.path("next")).unwrap();
+    let before = server.journal().len();
     let mut work = place.generate_command(&server, &ARGS);
     let mut work = work.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while !place.path("run/run.db").exists() || place.status()["state"] != "running" {
+    // The run is there when the first request is.
+    while server.journal().len() == before {
         assert!(work.try_wait().unwrap().is_none(), "it ended before it could be watched");
     }
     let mut watch = place.command(&["status", "--run", "run", "--watch", "--json"]);

@@ -28,6 +28,12 @@ pub fn check(bytes: &[u8]) {
         let unmarked = file[3 * marks..].trim_ascii();
         assert_eq!(kept.trim_ascii(), unmarked, "all was kept, not as it was");
     }
+    // A zero byte near the beginning, from where quotes were left out, looks like UTF-16; and what separates
+    // cells is guessed from a header with quotes in it, where they are written anew.
+    let is_doubtful = format.name() == "csv" && file.contains(&b'"');
+    if is_doubtful || kept.get(..4).is_some_and(|head| head.contains(&0)) {
+        return;
+    }
     let again = read(Cursor::new(kept.clone()), format).expect("it was written here");
     assert_eq!(again, (texts, kept), "what is kept is read otherwise");
 }
