@@ -66,6 +66,13 @@ MUTATIONS = [
         AttemptEnd::Answered { usage, .. } => {""",
     ),
     (
+        "counted-as-permitted",
+        "a request counts in the minute of its permit, however late it leaves",
+        "src/pipeline/worker/mod.rs",
+        "    pass.leave();\n",
+        "    let _ = &mut pass;\n",
+    ),
+    (
         "timeout-free",
         "an attempt without an answer counts as free",
         "src/pipeline/worker/mod.rs",

@@ -25,7 +25,8 @@
 //! main -> cli -> { pipeline viewer } -> config
 //!   -> { pool template ledger limit provider store filter novelty benchmark dataset
 //!        export report simulator metrics }
-//!   -> { task chat usd event summary embedding clock histogram host failpoint }
+//!   -> { task chat usd event summary embedding clock histogram host
+//!        headroom failpoint }
 //! ```
 //!
 //! Left may import anything to its right; siblings inside the first braces do not import each other.
@@ -36,6 +37,7 @@ pub mod clock;
 pub mod embedding;
 pub mod event;
 pub mod failpoint;
+pub mod headroom;
 pub mod histogram;
 pub mod host;
 pub mod summary;

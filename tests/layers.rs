@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 6] = [
         "clock",
         "histogram",
         "host",
+        "headroom",
         "failpoint",
     ],
     &[

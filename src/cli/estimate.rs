@@ -13,8 +13,9 @@ use super::failure::CliError;
 use super::generate::time;
 use super::pipes;
 use crate::config::{Environment, Money, SIMULATED, Settings};
+use crate::headroom;
 use crate::pipeline::{self, Plan};
-use crate::report::count;
+use crate::report::{bytes, count};
 use crate::usd::Usd;
 
 /// Of a hundred candidates, so many are accepted, and outputs have so many per cent of the length of
@@ -63,6 +64,20 @@ pub(super) fn run(args: EstimateArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is to be said when the tasks to come take more memory than this process may.
+pub(super) fn too_little_memory(needed: u64, available: Option<u64>) -> Option<String> {
+    let available = available.filter(|available| needed > *available)?;
+    Some(format!(
+        "the tasks to come take about {}, and {} can be had here: the run may\n{:<14} be killed on \
+         its way. What it has bought by then stays, and the same\n{:<14} command goes on where there \
+         is more; otherwise lower --target",
+        bytes(needed),
+        bytes(available),
+        "",
+        ""
+    ))
+}
+
 /// Tasks that a budget buys when so many cost so much.
 fn tasks_for(budget: Usd, tasks: u64, cost: Usd) -> Option<u64> {
     let bought = u128::from(budget.pico()) * u128::from(tasks);
@@ -89,6 +104,10 @@ fn to_text(plan: &Plan, budget: Option<Usd>) -> String {
         row("embeddings", text);
     }
     row("target", format!("{} tasks, {}", count(plan.target), time(plan)));
+    row("memory", format!("about {} at the target", bytes(plan.memory)));
+    if let Some(text) = too_little_memory(plan.memory, headroom::available()) {
+        row("", text);
+    }
     for (name, accepted, length) in CASES {
         let cost = plan.cost_if(accepted, length);
         let mut text = format!(
@@ -138,6 +157,7 @@ fn to_json(plan: &Plan, budget: Option<Usd>) -> String {
         "cases": Value::Object(cases.into_iter().collect()),
         "phases": phases,
         "embedded_tokens": plan.embedded_tokens,
+        "memory_bytes": plan.memory,
         "embeddings_cost_usd": plan.embedding_cost().to_string(),
     });
     format!("{value:#}\n")
@@ -153,5 +173,16 @@ mod tests {
         assert_eq!(tasks_for(usd("5"), 1_000, usd("2")), Some(2_500));
         assert_eq!(tasks_for(usd("0.001"), 1_000, usd("2")), Some(0));
         assert_eq!(tasks_for(usd("5"), 1_000, Usd::ZERO), None);
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_told() {
+        assert_eq!(too_little_memory(1_400_000_000, None), None);
+        assert_eq!(too_little_memory(1_400_000_000, Some(1_400_000_000)), None);
+        insta::assert_snapshot!(too_little_memory(1_400_000_000, Some(512_000_000)).unwrap(), @"
+        the tasks to come take about 1.4 GB, and 512 MB can be had here: the run may
+                       be killed on its way. What it has bought by then stays, and the same
+                       command goes on where there is more; otherwise lower --target
+        ");
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::args::GenerateArgs;
 use super::ending::{Known, Place};
+use super::estimate::too_little_memory;
 use super::export::{check_format, write_export};
 use super::failure::{CliError, say};
 use super::logs;
@@ -20,6 +21,7 @@ use super::question::{self, Answer};
 use super::status;
 use crate::config::{EmbeddingConfig, Environment, Money, RunConfig, SIMULATED, Settings};
 use crate::event::Phase;
+use crate::headroom;
 use crate::metrics::{Address, AddressError};
 use crate::pipeline::{self, Outcome, PhasePlan, Plan, Prepared, Snapshot};
 use crate::report::{count, duration, to_text};
@@ -292,6 +294,9 @@ fn describe(plan: &Plan, run: &Path) -> String {
     }
     if plan.calibrated {
         row("so far", so_far(&plan.so_far));
+    }
+    if let Some(text) = too_little_memory(plan.memory, headroom::available()) {
+        row("memory", text);
     }
     estimate(plan, row);
     lines.join("\n")

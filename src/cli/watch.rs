@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::failure::{CliError, harmless};
+use super::failure::{self, CliError, harmless};
 use super::progress::{money, rejected, tasks};
 use super::status;
 use crate::ledger::Totals;
@@ -29,14 +29,28 @@ pub(super) fn run(dir: &RunDir, json: bool, every: Duration) -> Result<ExitCode,
     let mut display = Display::new(json);
     loop {
         let began = Instant::now();
-        let is_new = follower.look(began)?;
+        let change = follower.look(began)?;
+        if change == Change::AnotherRun {
+            display.note(&format!("another run is in {} now", dir.path().display()));
+        }
         if follower.report.state != RunState::Running {
             display.end(&follower)?;
             return Ok(ExitCode::SUCCESS);
         }
-        display.show(&follower, is_new)?;
+        display.show(&follower, change)?;
         std::thread::sleep(every.max(began.elapsed() * MOST_BUSY));
     }
+}
+
+/// What a look at a run found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// It is as it was.
+    Nothing,
+    /// It has gone on, or has ended.
+    More,
+    /// The directory holds another run than before.
+    AnotherRun,
 }
 
 /// What is known of the run.
@@ -56,10 +70,14 @@ impl Follower {
         Ok(Self { dir: dir.clone(), reader, report, seen: None, pace: Pace::default() })
     }
 
-    /// Looks at the run once; whether it is another than before.
-    fn look(&mut self, now: Instant) -> Result<bool, CliError> {
+    /// Looks at the run once.
+    fn look(&mut self, now: Instant) -> Result<Change, CliError> {
         if !self.dir.exists() {
             return Err(StoreError::Missing { path: self.dir.path().to_owned() }.into());
+        }
+        let is_another = self.reader.has_moved();
+        if is_another {
+            *self = Self::new(&self.dir)?;
         }
         // The state first: totals that are read after the end are the last ones.
         let state = self.reader.state()?;
@@ -71,7 +89,11 @@ impl Follower {
             self.report = status::report_in(&self.dir, &self.reader, state)?;
         }
         self.pace.note(now, self.report.summary.accepted);
-        Ok(is_new)
+        Ok(match (is_another, is_new) {
+            (true, _) => Change::AnotherRun,
+            (false, true) => Change::More,
+            (false, false) => Change::Nothing,
+        })
     }
 
     /// The run as the live view of `generate` shows it.
@@ -153,14 +175,22 @@ impl Display {
         Self::Terminal(bar)
     }
 
-    fn show(&self, run: &Follower, is_new: bool) -> io::Result<()> {
+    /// Says something beside the run, on stderr.
+    fn note(&self, text: &str) {
+        match self {
+            Self::Terminal(bar) => bar.suspend(|| failure::say(&format!("note: {text}"))),
+            Self::Lines | Self::Json => failure::say(&format!("note: {text}")),
+        }
+    }
+
+    fn show(&self, run: &Follower, change: Change) -> io::Result<()> {
         match self {
             Self::Terminal(bar) => {
                 bar.set_message(harmless(run.text().trim_end()).into_owned());
                 bar.tick();
                 Ok(())
             }
-            _ if !is_new => Ok(()),
+            _ if change == Change::Nothing => Ok(()),
             Self::Lines => say(&line(&run.snapshot())),
             Self::Json => say(to_json_line(&run.report).trim_end()),
         }

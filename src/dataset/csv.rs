@@ -155,9 +155,17 @@ struct Dialect {
 }
 
 impl Dialect {
-    /// Of commas, semicolons and tabs, what is most often in the first line.
+    /// Of commas, semicolons and tabs, what is most often in the first line, blank ones and what is in
+    /// quotation marks left out.
     fn of(head: &[u8]) -> Self {
-        let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let mut quoted = false;
+        let outside = |byte: &u8| {
+            quoted ^= *byte == b'"';
+            !quoted
+        };
+        let outside: Vec<u8> = head.iter().copied().filter(outside).collect();
+        let mut lines = outside.split(|byte| *byte == b'\n');
+        let first = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
         let mut delimiter = (b',', 0);
         for byte in *b",;\t" {
             let found = first.split(|other| *other == byte).count() - 1;

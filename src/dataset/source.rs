@@ -123,9 +123,10 @@ impl Source {
         if let Some(found) = foreign_encoding(&self.head) {
             return Err(DatasetError::NotUtf8 { file: self.name, found, line: None });
         }
-        if self.head.starts_with(BYTE_ORDER_MARK) {
-            self.head.drain(..BYTE_ORDER_MARK.len());
-        }
+        // Several, where files were joined: as a part of its name, one would hide the first column.
+        let marks = self.head.chunks(BYTE_ORDER_MARK.len());
+        let marks = marks.take_while(|chunk| *chunk == BYTE_ORDER_MARK).count();
+        self.head.drain(..marks * BYTE_ORDER_MARK.len());
         Ok(self)
     }
 

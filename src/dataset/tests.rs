@@ -190,6 +190,17 @@ fn other_encodings_are_refused() {
         pass(None, marked.as_bytes(), &instructions(), |_| true).unwrap(),
         (vec!["a".to_owned()], b"{\"instruction\": \"a\"}\n".to_vec())
     );
+    let late = "\r\n\"instruction,\n\";b\r\nx;y\r\n";
+    let fields = Selection::Fields(vec!["b".to_owned()]);
+    assert_eq!(
+        pass(Some("csv"), late.as_bytes(), &fields, |_| true).unwrap(),
+        (vec!["y".to_owned()], late.trim_start().as_bytes().to_vec())
+    );
+    let joined = "\u{feff}\u{feff}instruction\na\n";
+    assert_eq!(
+        pass(Some("csv"), joined.as_bytes(), &instructions(), |_| true).unwrap(),
+        (vec!["a".to_owned()], b"instruction\na\n".to_vec())
+    );
 }
 
 #[test]

@@ -13,6 +13,9 @@
 //!    [slack](window::SLACK)), in which neither requests nor tokens may pass the limit. It makes
 //!    the promise exact. On its own it would let a whole minute's worth out at once.
 //!
+//! A permit is given before the request's reservation is made durable, which takes as long as the disk takes;
+//! [`Permit::leave`] moves it to the moment at which the request really leaves.
+//!
 //! Both are corrected when a request ends: [`Permit::settle`] gives back tokens that were reserved
 //! and not used, or books the debt when more were used. A debt is learned too late to prevent; it
 //! delays what comes next.
@@ -301,6 +304,15 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// Says that the request leaves now and not when the permit was given: its minute begins now.
+    ///
+    /// Between the two it counts as of the permit, so that a request that leaves within a minute of its
+    /// permit is never passed over: whoever was admitted meanwhile was admitted beside it.
+    pub fn leave(&mut self) {
+        let mut state = self.shared.state();
+        self.slot = state.postpone(Instant::now(), self.slot, self.tokens);
+    }
+
     /// Books the tokens that the request really used: fewer than reserved are given back, unless
     /// the server counts reservations; more become a debt.
     pub fn settle(self, used_tokens: u64) {

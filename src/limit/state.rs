@@ -98,6 +98,11 @@ impl State {
         self.hold
     }
 
+    /// A request leaves later than it was admitted.
+    pub(super) fn postpone(&mut self, now: Instant, slot: u64, tokens: u64) -> u64 {
+        self.window.postpone(now, slot, tokens)
+    }
+
     /// Corrects a reservation downwards.
     pub(super) fn give_back(&mut self, slot: u64, unused: Usage) {
         self.window.subtract(slot, unused);

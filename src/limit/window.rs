@@ -12,7 +12,7 @@ pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// How much longer than a minute a permit stays in the window.
 ///
-/// The server counts arrivals, the window counts permits. Of two requests permitted 60 s apart the
+/// The server counts arrivals, the window counts departures. Of two requests that leave 60 s apart the
 /// first may travel slowly (a new TLS connection) and the second fast (a warm one), and they arrive
 /// closer together than that. This is the difference that is covered; it costs 0.8 % of the limit.
 pub(super) const SLACK: Duration = Duration::from_millis(500);
@@ -138,6 +138,12 @@ impl Window {
         self.oldest + self.slots.len() as u64 - 1
     }
 
+    /// Books a request that was admitted earlier as of now, and gives the number of its new slot.
+    pub(super) fn postpone(&mut self, now: Instant, slot: u64, tokens: u64) -> u64 {
+        self.subtract(slot, Usage::request(tokens));
+        self.record(now, tokens)
+    }
+
     /// Adds tokens to a slot; nothing happens when it has left the window.
     pub(super) fn add(&mut self, slot: u64, tokens: u64) {
         if let Some(slot) = slot_mut(&mut self.slots, self.oldest, slot) {
@@ -241,6 +247,22 @@ mod tests {
             window.record(start + Duration::from_millis(1) * i, u64::MAX);
         }
         assert!(window.slots.len() <= 6_051, "{}", window.slots.len());
+    }
+
+    #[test]
+    fn what_leaves_late_stays_as_much_longer() {
+        let start = Instant::now();
+        let limits = limits(Some(2), None);
+        let mut window = Window::default();
+        let late = window.record(start, 10);
+        let second = Duration::from_secs(1);
+        window.record(start + second, 7);
+        window.postpone(start + second * 3, late, 10);
+        assert_eq!(window.total, Total { requests: 2, tokens: 17 });
+        let free = |window: &mut Window, at| window.full_until(at, 1, &limits);
+        assert_eq!(free(&mut window, start + second * 60), Some(start + second + SPAN));
+        window.record(start + second + SPAN, 1);
+        assert_eq!(free(&mut window, start + second + SPAN), Some(start + second * 3 + SPAN));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod dedup;
 mod endpoint;
 mod failure;
 mod figures;
+mod footprint;
 mod foundation;
 mod judge;
 mod lane;

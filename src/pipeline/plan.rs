@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::endpoint::codec;
+use super::footprint::footprint;
 use super::judge::Judge;
 use super::request::{OutputRequests, render};
 use crate::config::{BatchPace, ConfigError, EmbeddingConfig, Money, ResponsesConfig, RunConfig};
@@ -59,6 +60,8 @@ pub struct Plan {
     pub calibrated: bool,
     /// Tokens of texts that are expected to be embedded.
     pub embedded_tokens: u64,
+    /// Bytes of memory that the tasks to come are expected to take.
+    pub memory: u64,
 }
 
 /// What lies ahead of one phase.
@@ -131,6 +134,7 @@ impl Plan {
             one_lane: config.responses.as_ref().is_none_or(|responses| responses.same_lane),
             embeddings: config.embedding.clone(),
             embedded_tokens: embedded_tokens(config, so_far, missing),
+            memory: footprint(config, missing),
             so_far: so_far.clone(),
             calibrated,
         }

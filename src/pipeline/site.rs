@@ -200,6 +200,11 @@ impl Pass {
         &self.stay.0
     }
 
+    /// The request leaves now.
+    pub(super) fn leave(&mut self) {
+        self.permit.leave();
+    }
+
     /// The request was answered and used so much, of at most so many tokens of output.
     pub(super) fn settle(self, usage: &TokenUsage, max_output_tokens: u64) {
         if self.permit.counts_reserved_tokens() {

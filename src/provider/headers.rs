@@ -53,7 +53,7 @@ pub struct Standing {
 impl ResponseHeaders {
     /// Reads the headers of a response that arrived at `now`, with the API's names for its limits.
     /// A malformed value counts as absent.
-    pub(super) fn read(
+    pub fn read(
         headers: &HeaderMap,
         names: &[LimitHeaders],
         now: SystemTime,

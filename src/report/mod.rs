@@ -13,7 +13,7 @@ use crate::usd::Usd;
 
 pub use html::to_html;
 pub use json::{to_json, to_json_line, to_value};
-pub use numbers::{count, duration};
+pub use numbers::{bytes, count, duration};
 pub use text::to_text;
 
 /// A run with its totals, to be told about.

@@ -28,6 +28,16 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// An amount of memory: `840 MB`, `1.3 GB`, in thousands.
+pub fn bytes(bytes: u64) -> String {
+    let megabytes = bytes.div_ceil(1_000_000);
+    if megabytes < 1_000 {
+        return format!("{megabytes} MB");
+    }
+    let tenths = megabytes.div_ceil(100);
+    format!("{}.{} GB", count(tenths / 10), tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +47,8 @@ mod tests {
         let counts = [0, 999, 1_000, 52_002, 1_000_000].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "52,002", "1,000,000"]);
         let durations = [0, 9, 59, 245, 11_520, 200_000].map(Duration::from_secs).map(duration);
+        let sizes = [0, 1, 840_000_000, 1_320_000_001, 24_000_000_000].map(bytes);
+        assert_eq!(sizes, ["0 MB", "1 MB", "840 MB", "1.4 GB", "24.0 GB"]);
         assert_eq!(durations, ["0.0s", "9.0s", "59s", "4m 05s", "3h 12m", "2d 07h"]);
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::records::{JudgedUpTo, LateAnswer, RecentAttempt, StoredResponse};
 use super::run_dir::RunDir;
 use super::schema::{self, ACCEPTED, from_sql, to_sql};
+use super::watched::Watched;
 use super::{StoreError, batches};
 use crate::chat::TokenUsage;
 use crate::event::{Phase, Stage};
@@ -25,6 +26,7 @@ pub struct RunReader {
     pub(super) connection: Connection,
     dir: RunDir,
     pub(super) database: PathBuf,
+    watched: Watched,
 }
 
 impl RunReader {
@@ -33,8 +35,10 @@ impl RunReader {
         if !dir.exists() {
             return Err(StoreError::Missing { path: dir.path().to_owned() });
         }
+        // Before the journal is opened: one that takes its place in between is then another.
+        let watched = dir.watched(&["run.db"])?;
         let connection = dir.connect_to_read()?;
-        let reader = Self { connection, dir: dir.clone(), database };
+        let reader = Self { connection, dir: dir.clone(), database, watched };
         reader.attempt(|connection| connection.busy_timeout(std::time::Duration::from_secs(10)))?;
         // A run may come from somebody else: functions in its schema are not called.
         reader.attempt(|connection| connection.pragma_update(None, "trusted_schema", false))?;
@@ -56,6 +60,12 @@ impl RunReader {
     /// [`StoreError`] when the run cannot be read.
     pub fn again(&self) -> Result<Self, StoreError> {
         Self::open(&self.dir)
+    }
+
+    /// Whether the journal that this reads is no longer the one in the directory: that was removed, moved
+    /// or replaced. What is read then is no longer what anybody works on.
+    pub fn has_moved(&self) -> bool {
+        self.watched.check().is_err()
     }
 
     pub(super) fn dir(&self) -> &RunDir {

@@ -153,12 +153,18 @@ impl RunDir {
             return Ok(Place { database, ballast, watched: Watched::default(), disk });
         }
         set_aside(&ballast)?;
-        let names = ["run.db", "run.db-wal", "run.lock"];
-        let watched = Watched::new(names.map(|name| self.path.join(name)))
-            .map_err(|error| StoreError::io(&self.path, &error))?;
+        let watched = self.watched(&["run.db", "run.db-wal", "run.lock"])?;
         // What is bought from now on must not be in a file whose name a power cut can take away.
         sync_directory(&self.path).map_err(|error| StoreError::io(&self.path, &error))?;
         Ok(Place { database, ballast, watched, disk: None })
+    }
+
+    /// Files of the run, to notice when they are gone or others are in their place. A run in memory has
+    /// none.
+    pub(super) fn watched(&self, names: &[&str]) -> Result<Watched, StoreError> {
+        let names = if self.memory.is_some() { &[] } else { names };
+        Watched::new(names.iter().map(|name| self.path.join(name)))
+            .map_err(|error| StoreError::io(&self.path, &error))
     }
 
     /// A lock that a process on another machine does not see would let both spend.

@@ -1,5 +1,6 @@
 //! A run that is looked at while it goes on.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use instructmill::simulator::SimulatorSettings;
@@ -56,4 +57,33 @@ fn watching_a_run_at_rest_says_it_once_and_leaves_it_as_it_is() {
     assert_eq!(std::fs::read(place.path("run/run.db")).unwrap(), before);
     place.run(&["status", "--run", "none", "--watch"]).assert_code(2).assert_says("no run");
     place.run(&["status", "--run", "run", "--watch=0"]).assert_code(2);
+}
+
+#[test]
+fn a_run_that_takes_the_place_of_the_watched_one_is_followed() {
+    let (place, server) = (Place::new(), slow());
+    let mut next = place.generate_command(&server, &["--target", "20", "--budget", "5"]);
+    Ended(next.output().unwrap()).assert_code(0);
+    std::fs::rename(place.path("run"), place.path("next")).unwrap();
+    let before = server.journal().len();
+    let mut work = place.generate_command(&server, &ARGS);
+    let mut work = work.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // The run is there when the first request is.
+    while server.journal().len() == before {
+        assert!(work.try_wait().unwrap().is_none(), "it ended before it could be watched");
+    }
+    let mut watch = place.command(&["status", "--run", "run", "--watch", "--json"]);
+    let mut watch = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!((first["state"].as_str(), &first["target"]), (Some("running"), &300.into()));
+
+    std::fs::rename(place.path("run"), place.path("aside")).unwrap();
+    std::fs::rename(place.path("next"), place.path("run")).unwrap();
+    let last: Value = serde_json::from_str(&lines.last().unwrap().unwrap()).unwrap();
+    let ended = Ended(watch.wait_with_output().unwrap());
+    ended.assert_code(0).assert_says("note: another run is in run now");
+    assert_eq!(last, place.status());
+    assert_eq!((last["state"].as_str(), &last["accepted"]), (Some("stopped"), &20.into()));
+    Ended(work.wait_with_output().unwrap()).assert_code(1).assert_says("removed or replaced");
 }

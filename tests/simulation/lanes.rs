@@ -7,8 +7,9 @@ use crate::plan::Session;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Between a permit and the moment when a request leaves, the reservation is made durable; a limit or
-/// a pause that becomes known meanwhile comes too late for it.
+/// Between a permit and the moment when a request leaves, the reservation is made durable, in the second
+/// commit from then on; a limit or a pause that becomes known meanwhile comes too late for it. This is
+/// for all else.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A request as the server saw it.
@@ -32,6 +33,7 @@ pub struct Lanes {
     limits: BTreeMap<&'static str, Limits>,
     paused: BTreeMap<&'static str, (Duration, Duration)>,
     proven: BTreeMap<&'static str, bool>,
+    grace: Duration,
 }
 
 /// What a lane may do.
@@ -59,8 +61,9 @@ impl Limits {
 
 impl Lanes {
     /// The window of the limiter is in memory: a new session begins with an empty one.
-    pub fn begin(&mut self, _session: &Session) {
-        *self = Self::default();
+    pub fn begin(&mut self, session: &Session) {
+        let grace = GRACE + 2 * Duration::from_millis(session.slowest_commit);
+        *self = Self { grace, ..Self::default() };
     }
 
     pub fn allow(&mut self, lane: &'static str, limits: Limits) {
@@ -111,7 +114,7 @@ impl Lanes {
             return Some(format!("{lane}: {under_way} requests were under way already"));
         }
         if let Some((since, until)) = self.paused.get(lane)
-            && new.at > *since + GRACE
+            && new.at > *since + self.grace
             && new.at < *until
         {
             return Some(format!("{lane}: a request during the pause from {since:?} to {until:?}"));
@@ -130,7 +133,7 @@ impl Lanes {
             let of_lane = self.seen.iter().filter(|seen| seen.lane == lane);
             of_lane.filter(|seen| seen.at + MINUTE > new.at)
         };
-        let known = limits.announced.iter().rfind(|(at, _)| *at + GRACE <= new.at);
+        let known = limits.announced.iter().rfind(|(at, _)| *at + self.grace <= new.at);
         let announced = known.map(|(_, rpm)| *rpm);
         let rpm = [limits.rpm, announced].into_iter().flatten().min();
         let requests = recent().count() as u64 + 1;

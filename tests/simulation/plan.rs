@@ -48,6 +48,10 @@ pub struct DiskPlan {
     pub room: u64,
 }
 
+/// One of so many seeds has a disk whose commits take up to three seconds.
+const SLOW_DISKS: u64 = 16;
+const SLOW_COMMIT_MS: u64 = 3_000;
+
 pub const MODEL: &str = "simulated-model";
 const EMBEDDING_MODEL: &str = "simulated-embedding";
 
@@ -63,6 +67,11 @@ impl Plan {
         let mut rng = Rng::with_seed(seed ^ 0xBA7C_0000_0000);
         if chance(&mut rng, 0.2) {
             plan.go_in_batches(&mut rng);
+        }
+        if seed % SLOW_DISKS == 8 {
+            for session in &mut plan.sessions {
+                session.slowest_commit = SLOW_COMMIT_MS;
+            }
         }
         plan
     }

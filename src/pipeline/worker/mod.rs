@@ -145,7 +145,7 @@ pub(super) async fn run_job(shared: Arc<Shared>, mut job: impl Errand) -> Report
 async fn attempt(
     shared: &Shared,
     job: &mut impl Errand,
-    pass: Pass,
+    mut pass: Pass,
     rng: &mut fastrand::Rng,
     failures: u32,
 ) -> Next {
@@ -166,6 +166,8 @@ async fn attempt(
         pass.cancel();
         return Next::Done(Report::Fatal(error.into()));
     }
+    // The disk took its time, and the server counts from now on.
+    pass.leave();
     shared.count(|attempts| attempts.sent += 1);
     let sent_at = Instant::now();
     let request_id = format!("{}-{}", shared.run_id, job.request_index());

@@ -30,13 +30,14 @@ impl fmt::Display for CustomId {
 }
 
 impl CustomId {
-    /// Reads a name that was made here.
+    /// Reads a name that was made here. Another way to write its numbers, such as `007` or `+7`, is
+    /// another name, which nobody here gave.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.rsplitn(3, '-');
         let attempt = parts.next()?.parse().ok()?;
         let batch = parts.next()?.parse().ok()?;
         let tag = Tag { run: parts.next()?.to_owned(), batch };
-        Some(Self { tag, attempt })
+        Some(Self { tag, attempt }).filter(|id| id.to_string() == text)
     }
 }
 
@@ -51,7 +52,7 @@ mod tests {
         let text = id.to_string();
         assert!(text.len() <= 64, "{text}");
         assert_eq!(CustomId::parse(&text), Some(id));
-        for other in ["", "1-2", "run-x-1", "run-1-", "run-1--1"] {
+        for other in ["", "1-2", "run-x-1", "run-1-", "run-1--1", "run-1-01", "run-+1-1"] {
             assert_eq!(CustomId::parse(other), None, "{other}");
         }
     }

@@ -109,7 +109,10 @@ impl BatchApi for OpenAiBatches {
             completed: count(counts, "completed"),
             failed: count(counts, "failed"),
             tag: batch.get("metadata").and_then(tag),
-            created_at_ms: batch.get("created_at").and_then(Value::as_i64).map(|s| s * 1_000),
+            created_at_ms: batch
+                .get("created_at")
+                .and_then(Value::as_i64)
+                .and_then(|seconds| seconds.checked_mul(1_000)),
             results: results.collect(),
             errors: errors(batch),
         })
