@@ -243,6 +243,14 @@ impl Source {
         }
     }
 
+    /// How long an answer takes on average, in milliseconds, where that is known beforehand.
+    pub fn latency_ms(&self) -> Option<u64> {
+        match self {
+            Self::Simulated { latency_ms, .. } => Some(*latency_ms),
+            Self::Api { .. } => None,
+        }
+    }
+
     /// The places among which requests are spread, if there are several.
     pub fn endpoints(&self) -> &[EndpointConfig] {
         match self {

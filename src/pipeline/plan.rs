@@ -289,7 +289,7 @@ struct PerRequest {
     accepted_per_thousand: u64,
     /// What it costs, where one has shown it.
     cost: Option<Usd>,
-    /// How long an answer takes, where one has shown it.
+    /// How long an answer takes, where one has shown it or a simulator is told.
     latency_ms: Option<u64>,
 }
 
@@ -308,7 +308,7 @@ fn per_request(config: &RunConfig, judge: &Judge, so_far: &Summary) -> PerReques
         max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_PERCENT,
         cost: None,
-        latency_ms: None,
+        latency_ms: config.source.latency_ms(),
     }
 }
 
@@ -329,7 +329,7 @@ fn two_phases(
         max_output_tokens,
         accepted_per_thousand: asked * 10 * EXPECTED_PERCENT,
         cost: None,
-        latency_ms: None,
+        latency_ms: config.source.latency_ms(),
     };
     let tasks = u64::from(responses.tasks_per_request);
     let frame = OutputRequests::new(responses).render(&responses.model, &[&Candidate::default()]);
@@ -341,7 +341,7 @@ fn two_phases(
         max_output_tokens: tasks * max_output_tokens,
         accepted_per_thousand: tasks * 10 * EXPECTED_OUTPUTS_PERCENT,
         cost: None,
-        latency_ms: None,
+        latency_ms: responses.source.latency_ms(),
     };
     let (instructions, answer) = by_history(so_far, tasks, instructions, answer);
     let answers = missing.saturating_mul(1_000).div_ceil(answer.accepted_per_thousand);
