@@ -31,7 +31,7 @@ pub fn check(bytes: &[u8]) {
     // A zero byte near the beginning, from where quotes were left out, looks like UTF-16; and what separates
     // cells is guessed from a header with quotes in it, where they are written anew.
     let is_doubtful = format.name() == "csv" && file.contains(&b'"');
-    if is_doubtful || kept.get(..4).is_some_and(|head| head.contains(&0)) {
+    if is_doubtful || kept.iter().take(4).any(|byte| *byte == 0) {
         return;
     }
     let again = read(Cursor::new(kept.clone()), format).expect("it was written here");
