@@ -39,7 +39,7 @@ impl Format for Csv {
         let mut input = ReaderBuilder::new().delimiter(dialect.delimiter).from_reader(metered);
         input.get_mut().begin_row();
         let columns = match input.headers() {
-            Ok(columns) => columns.clone(),
+            Ok(columns) => unmarked(columns),
             Err(error) => return Err(failed(&file, 0, &input, &error)),
         };
         let mut out = WriterBuilder::new()
@@ -51,6 +51,15 @@ impl Format for Csv {
         }
         Ok(Box::new(Table { file, input, out, columns, rows: Vec::new(), in_hand: 0, row: 0 }))
     }
+}
+
+/// The header without a byte order mark: before it there may have been blank lines.
+fn unmarked(header: &StringRecord) -> StringRecord {
+    header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| if at == 0 { name.trim_start_matches('\u{feff}') } else { name })
+        .collect()
 }
 
 /// The input, which ends with an error where a row never does: the library holds a whole row.

@@ -196,11 +196,13 @@ fn other_encodings_are_refused() {
         pass(Some("csv"), late.as_bytes(), &fields, |_| true).unwrap(),
         (vec!["y".to_owned()], late.trim_start().as_bytes().to_vec())
     );
-    let joined = "\u{feff}\u{feff}instruction\na\n";
-    assert_eq!(
-        pass(Some("csv"), joined.as_bytes(), &instructions(), |_| true).unwrap(),
-        (vec!["a".to_owned()], b"instruction\na\n".to_vec())
-    );
+    for marked in ["\u{feff}\u{feff}instruction\na\n", "\n\u{feff}instruction\na\n"] {
+        assert_eq!(
+            pass(Some("csv"), marked.as_bytes(), &instructions(), |_| true).unwrap(),
+            (vec!["a".to_owned()], b"instruction\na\n".to_vec()),
+            "{marked:?}"
+        );
+    }
 }
 
 #[test]
