@@ -28,6 +28,11 @@ const SMALL_BURST: u64 = 120;
 /// in bursts of a minute's worth, it would be 97.3 %.
 const LARGE_BURST: u64 = 10;
 
+/// It is one request, where that takes no more than a second's worth, the limit divided by this, and
+/// nothing comes back that has to be caught up with: two would be more than a server allows that counts
+/// seconds, and it would have to refuse one before it is known as such.
+const SECOND: u64 = 60;
+
 /// Where a second holds but one request, they are a little slower than the limit, in per cent: at 60 a
 /// minute 20 ms are for the differences between their ways.
 const SLOWER_PERCENT: u64 = 102;
@@ -43,6 +48,8 @@ pub(super) struct Pace {
     arrival: ArrivalTime,
     /// Cells of the largest request so far.
     largest: u64,
+    /// Whether cells come back, so that what comes next has to catch up.
+    gives_back: bool,
     /// Whether no burst is larger than the small one.
     smooth: bool,
     /// How long requests take that a second holds but one of, in per cent of the interval.
@@ -63,13 +70,14 @@ struct Rate {
 
 impl Pace {
     /// A pace that has its small burst free at `epoch`. The large one is for catching up, and has to
-    /// be earned.
-    pub(super) fn new(epoch: Instant, limit: Option<u64>) -> Self {
+    /// be earned. Whether it `gives_back` cells decides how large that is.
+    pub(super) fn new(epoch: Instant, limit: Option<u64>, gives_back: bool) -> Self {
         let arrival = ArrivalTime::default();
         let mut pace = Self {
             epoch,
             arrival,
             largest: 1,
+            gives_back,
             smooth: false,
             slower_percent: SLOWER_PERCENT,
             rate: None,
@@ -80,6 +88,14 @@ impl Pace {
             pace.arrival.set(rate.time_of(earned));
         }
         pace
+    }
+
+    /// Says whether cells come back from now on.
+    pub(super) fn expect_refunds(&mut self, now: Instant, gives_back: bool) {
+        if self.gives_back != gives_back {
+            self.gives_back = gives_back;
+            self.set_limit(now, self.rate.as_ref().map(|rate| rate.limit));
+        }
     }
 
     /// Gives large bursts up: the server counts seconds rather than minutes. When it refuses again,
@@ -182,12 +198,24 @@ impl Pace {
         let interval = MINUTE_NANOS / limit.max(1);
         let interval =
             if self.is_close(limit) { interval / 100 * SLOWER_PERCENT } else { interval };
-        let burst = if self.smooth { small_burst(limit) } else { burst(limit, self.largest) };
+        let burst = self.burst(limit);
         let burst = u32::try_from(burst).ok().and_then(NonZeroU32::new)?;
         let quota = Quota::with_period(Duration::from_nanos(interval))?.allow_burst(burst);
         let clock = TokioClock::new(self.epoch);
         let governor = RateLimiter::new(quota, self.arrival.clone(), clock);
         Some(Rate { limit, interval, burst, governor })
+    }
+
+    /// Cells that may come at once.
+    fn burst(&self, limit: u64) -> u64 {
+        let (small, largest) = (small_burst(limit), self.largest);
+        if self.smooth || largest <= small {
+            return small;
+        }
+        if !self.gives_back && largest <= limit / SECOND {
+            return largest;
+        }
+        largest.saturating_mul(2).min(limit / LARGE_BURST).max(small)
     }
 
     /// Whether a server that counts seconds could take two requests for too many that only travelled
@@ -212,15 +240,6 @@ impl Rate {
 /// Half a second's worth of cells.
 fn small_burst(limit: u64) -> u64 {
     (limit / SMALL_BURST).max(1)
-}
-
-/// Cells that may come at once.
-fn burst(limit: u64, largest: u64) -> u64 {
-    let small = small_burst(limit);
-    if largest <= small {
-        return small;
-    }
-    largest.saturating_mul(2).min(limit / LARGE_BURST).max(small)
 }
 
 /// GCRA's state, in nanoseconds since the epoch; clones share it, so that it outlives a change of

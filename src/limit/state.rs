@@ -40,8 +40,8 @@ impl State {
             search: Search::default(),
             limits,
             window: Window::default(),
-            requests: Pace::new(now, limits.requests_per_minute),
-            tokens: Pace::new(now, limits.tokens_per_minute),
+            requests: Pace::new(now, limits.requests_per_minute, false),
+            tokens: Pace::new(now, limits.tokens_per_minute, !limits.count_reserved_tokens),
             smooth: false,
             paused_until: None,
             hold: None,
@@ -204,6 +204,7 @@ impl State {
         if limits.tokens_per_minute != self.limits.tokens_per_minute {
             self.tokens.set_limit(now, limits.tokens_per_minute);
         }
+        self.tokens.expect_refunds(now, !limits.count_reserved_tokens);
         self.limits = limits;
     }
 

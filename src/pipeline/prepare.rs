@@ -11,6 +11,7 @@ use super::batch::Desk;
 use super::collector::{Collector, Embedder, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
+use super::footprint::too_little_for_stored;
 use super::judge::{Asked, Judge, Reading, read_body};
 use super::lane::first_prompt_estimate;
 use super::memory::Memory;
@@ -27,12 +28,12 @@ use crate::config::{
 };
 use crate::event::Phase;
 use crate::failpoint::{Point, reached};
+use crate::headroom::available;
 use crate::histogram::Histogram;
 use crate::ledger::{Ledger, Totals};
 use crate::provider::Transport;
 use crate::store::{
-    AttemptEnd, BatchState, OpenRun, RunDir, RunReader, StoreError, StoredBatch, StoredResponse,
-    unix_ms,
+    AttemptEnd, BatchState, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms,
 };
 use crate::summary::{StopReason, Summary};
 
@@ -127,6 +128,9 @@ impl Prepared {
         settle_late_answers(&config, &run).await?;
         let summary = run.reader.summary()?;
         check_room(&config, &summary)?;
+        if let Some(text) = too_little_for_stored(&config, summary.accepted, available()) {
+            tracing::warn!("{text}");
+        }
         // What is reserved is in batches, which set it aside again when they are taken up.
         let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
         let judge = judge_of_run(&config, &run, &summary)?;
@@ -353,12 +357,13 @@ fn check_batches(
     begun: &Settings,
     reader: &RunReader,
 ) -> Result<(), PrepareError> {
-    let may_exist = |batch: &StoredBatch| batch.state != BatchState::Begun;
-    let open: Vec<_> = reader.open_batches()?.into_iter().filter(may_exist).collect();
-    let moves = |batch: &StoredBatch| config.settings.moves_since(begun, batch.phase);
-    let changes = open.iter().map(moves).find(|changes| !changes.is_empty());
-    let batches = open.iter().filter(|batch| !moves(batch).is_empty()).count();
-    match changes {
+    let open = reader.open_batches()?.into_iter().filter(|batch| batch.state != BatchState::Begun);
+    let moved: Vec<_> = open
+        .map(|batch| config.settings.moves_since(begun, batch.phase))
+        .filter(|changes| !changes.is_empty())
+        .collect();
+    let batches = moved.len();
+    match moved.into_iter().next() {
         Some(changes) => Err(ConfigError::BatchesElsewhere { batches, changes }.into()),
         None => Ok(()),
     }

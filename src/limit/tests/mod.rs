@@ -26,6 +26,11 @@ fn tpm(limit: u64) -> Limits {
     Limits { tokens_per_minute: Some(limit), ..Limits::default() }
 }
 
+/// Tokens at a server that counts what is reserved and gives nothing back.
+fn reserved_tpm(limit: u64) -> Limits {
+    Limits { count_reserved_tokens: true, ..tpm(limit) }
+}
+
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

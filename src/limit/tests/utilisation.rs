@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::super::{Limiter, Limits};
-use super::{paused_runtime, rpm, secs, tpm};
+use super::{paused_runtime, reserved_tpm, rpm, secs, tpm};
 
 const MINUTES: u64 = 10;
 
@@ -85,6 +85,22 @@ fn tokens() {
     ] {
         let (_, used) = Load::new(tpm(limit), sizes.clone()).run();
         println!("{limit} tokens a minute, {sizes:?}: {:.2} %", used * 100.0);
+        assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");
+    }
+}
+
+#[test]
+fn reserved_tokens() {
+    for (limit, sizes) in [
+        (90_000, 1_500..=4_500),
+        (200_000, 500..=3_300),
+        (200_000, 1_700..=3_300),
+        (200_000, 2_400..=2_400),
+        (200_000, 3_300..=3_300),
+        (2_000_000, 1_500..=4_500),
+    ] {
+        let (_, used) = Load::new(reserved_tpm(limit), sizes.clone()).run();
+        println!("{limit} reserved tokens a minute, {sizes:?}: {:.2} %", used * 100.0);
         assert!((0.97..=1.0).contains(&used), "{limit} {sizes:?}: {used}");
     }
 }
@@ -182,9 +198,17 @@ fn at_a_smoothing_server(limits: Limits, cells: u64) -> (f64, u32) {
 
 #[test]
 fn a_server_that_counts_seconds_refuses_nothing() {
-    for (limits, cells) in
-        [(rpm(60), 1), (rpm(100), 1), (rpm(600), 1), (rpm(3_500), 1), (tpm(1_000_000), 2_400)]
-    {
+    for (limits, cells) in [
+        (rpm(60), 1),
+        (rpm(100), 1),
+        (rpm(600), 1),
+        (rpm(3_500), 1),
+        (tpm(1_000_000), 2_400),
+        (reserved_tpm(1_000_000), 2_400),
+        (reserved_tpm(280_000), 2_400),
+        (reserved_tpm(200_000), 2_400),
+        (reserved_tpm(150_000), 2_400),
+    ] {
         let (used, refused) = at_a_smoothing_server(limits, cells);
         println!("{limits:?}: {:.2} %, {refused} refused", used * 100.0);
         assert!(used >= 0.97 && refused == 0, "{limits:?}: {used}, {refused}");
