@@ -3,8 +3,12 @@
 //! Additive increase and multiplicative decrease, as TCP does it: the rate goes down when the
 //! server refuses and up again while it does not. Like CUBIC (RFC 9438) it remembers the rate at
 //! which it was refused: it comes back to just below that quickly, stays there for a while, and
-//! then asks for more in steps that double, so that a limit that was raised is found soon. Time is
-//! handed in, so a paused clock drives it.
+//! then asks for more in steps that double, so that a limit that was raised is found soon.
+//!
+//! A server that counts minutes shows its limit exactly: when it refuses, its minute is full of what
+//! it has accepted. There the rate goes to just that and stays, until it is time to ask for more.
+//!
+//! Time is handed in, so a paused clock drives it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -42,6 +46,8 @@ const IN_VAIN: u64 = 4;
 const REST: Duration = Duration::from_mins(5);
 /// Of a server that smooths, the last answers tell the rate.
 const MOMENT: Duration = Duration::from_secs(10);
+/// Waits are told in whole seconds.
+const ROUNDED_UP: Duration = Duration::from_secs(1);
 /// A shorter wait than this is no wait for a minute's end.
 const LONG_WAIT: Duration = Duration::from_secs(2);
 /// A rate that is used less than this, in per cent, says nothing of the limit.
@@ -150,7 +156,8 @@ impl Search {
         .max(1);
         self.counts_minutes |= in_minute.is_some();
         self.is_rush = self.rate_before.is_none() && in_minute.is_none();
-        self.rate = Some((self.refused_at * DECREASE_PERCENT / 100).max(1));
+        let percent = if self.counts_minutes { 100 } else { DECREASE_PERCENT };
+        self.rate = Some((self.refused_at * percent / 100).max(1));
         if self.falls_from.is_some_and(|from| self.refused_at < from / IN_VAIN) {
             let accepted = std::mem::take(&mut self.accepted);
             *self = Self { accepted, gave_up: Some(now), ..Self::default() };
@@ -174,15 +181,22 @@ impl Search {
         self.rate_at(now, MOMENT).max(self.refused_at) * (1_000 + LARGEST_STEP_PERMILLE) / 1_000
     }
 
-    /// What a server that counts minutes has shown of its limit: it lets the next wait until the
-    /// first of the minute is a minute old, and has accepted in it as many as it allows. One that
-    /// smooths asks for a shorter wait: then `None`.
+    /// What a server that counts minutes has shown of its limit, which is exact: it lets the next wait
+    /// until as many of the minute have left it as are above the limit, the new one where it has
+    /// changed. `None` for one that was never seen to count minutes: when the first of the minute has to
+    /// leave, the wait is long, and one that smooths asks for a shorter one.
     fn limit_of_minute(&self, refusal: Refusal) -> Option<u64> {
         let minute = self.accepted.iter().filter(|(since, _)| *since + MINUTE > refusal.at);
         let (oldest, _) = minute.clone().next()?;
         let since = refusal.at.saturating_duration_since(*oldest);
         let is_minute = refusal.wait >= LONG_WAIT && since + refusal.wait + LONG_WAIT >= MINUTE;
-        is_minute.then(|| minute.map(|(_, count)| count).sum())
+        if !is_minute && !self.counts_minutes {
+            return None;
+        }
+        let end_of_wait = refusal.at + refusal.wait.saturating_sub(ROUNDED_UP);
+        Some(
+            minute.filter(|(since, _)| *since + MINUTE > end_of_wait).map(|(_, count)| count).sum(),
+        )
     }
 
     /// Accepted requests per minute in about the last `span`.
@@ -198,7 +212,8 @@ impl Search {
         if self.is_rush {
             return rate + (rate / 4).max(1);
         }
-        let held = (self.refused_at * HOLD_PERCENT / 100).max(1);
+        let percent = if self.counts_minutes { 100 } else { HOLD_PERCENT };
+        let held = (self.refused_at * percent / 100).max(1);
         if rate < held {
             return (rate + (self.refused_at * RETURN_PERCENT / 100).max(1)).min(held);
         }

@@ -159,6 +159,26 @@ fn a_limit_that_changes_is_found_again() {
     }
 }
 
+/// The minute of the change counts, too: of a server that counts minutes half of it is lost when it
+/// lowers its limit, for the minute is full and more.
+#[test]
+fn little_is_lost_to_a_change() {
+    for (counting, least) in [(Counting::Minute, 0.95), (Counting::Smooth, 0.92)] {
+        for (first, then) in [(600_u32, 300_u32), (300, 600)] {
+            let minutes = run(counting, &[(0, first.into()), (420, then.into())], 14, None);
+            let limit = |minute: usize| if minute < 7 { f64::from(first) } else { f64::from(then) };
+            let used = (1..14).map(|minute| minutes[minute][0] * limit(minute)).sum::<f64>();
+            let used = used / (1..14).map(limit).sum::<f64>();
+            let refused = minutes[1..].iter().map(|minute| minute[1]).sum::<f64>() / 13.0;
+            println!("{counting:?} {first} then {then}: {used:.3} used, {refused:.4} refused");
+            assert!(
+                used >= least && refused < 0.01,
+                "{counting:?} {first} then {then}: {minutes:.3?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_rate_found_before_is_used_from_the_start() {
     let minutes = run(Counting::Smooth, &[(0, 500)], 6, Some(490));
