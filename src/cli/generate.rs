@@ -162,6 +162,11 @@ async fn generate(
     let costs = config.budget.is_some() && !config.source.is_simulated();
     let (shutdown, listener) = pipeline::listen()?;
     let mut listener = Box::pin(listener);
+    let (sender, receiver) = watch::channel(Snapshot::default());
+    let _metrics = match session.metrics {
+        Some(address) => Some(metrics::serve(address, receiver.clone()).await?),
+        None => None,
+    };
     let prepared = Box::pin(Prepared::open(config, dir)).await?;
     if prepared.recovered() {
         say("the last session ended without a word: going on from its journal");
@@ -183,17 +188,6 @@ async fn generate(
         }
     }
     prepared.note_estimate(stage.after_pilot).await?;
-    let (sender, receiver) = watch::channel(Snapshot::default());
-    let _metrics = match session.metrics {
-        Some(address) => match metrics::serve(address, receiver.clone()).await {
-            Ok(server) => Some(server),
-            Err(error) => {
-                prepared.cancel().await?;
-                return Err(error);
-            }
-        },
-        None => None,
-    };
     let progress = Progress::new(receiver);
     let outcome = tokio::select! {
         outcome = Box::pin(prepared.run(sender, shutdown)) => outcome?,

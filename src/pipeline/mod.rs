@@ -12,6 +12,7 @@
 mod backlog;
 mod batch;
 mod bought;
+mod checks;
 mod collector;
 mod dedup;
 mod endpoint;

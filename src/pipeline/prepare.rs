@@ -8,14 +8,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::batch::Desk;
+use super::checks::{check_begun, check_limit, check_room, is_unused};
 use super::collector::{Collector, Embedder, Lanes, Resumed, Stop};
 use super::endpoint::{Endpoint, codec};
 use super::failure::RunError;
 use super::footprint::too_little_for_stored;
 use super::judge::{Asked, Judge, Reading, read_body};
-use super::lane::first_prompt_estimate;
 use super::memory::Memory;
-use super::plan::{Plan, typical_body_bytes};
+use super::plan::Plan;
 use super::progress::Snapshot;
 use super::recent::Recent;
 use super::shared::Shared;
@@ -32,9 +32,7 @@ use crate::headroom::available;
 use crate::histogram::Histogram;
 use crate::ledger::{Ledger, Totals};
 use crate::provider::Transport;
-use crate::store::{
-    AttemptEnd, BatchState, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms,
-};
+use crate::store::{AttemptEnd, OpenRun, RunDir, RunReader, StoreError, StoredResponse, unix_ms};
 use crate::summary::{StopReason, Summary};
 
 /// Where the classes of answers' latencies end, in seconds: from a simulated answer to one of a model
@@ -117,26 +115,29 @@ pub(super) fn settings_in(reader: &RunReader) -> Result<Option<Settings>, RunErr
 }
 
 impl Prepared {
-    /// Opens or creates the run, settles what a crash left open, and loads the accepted tasks.
+    /// Opens or creates the run, settles what a crash left open, and loads the accepted tasks. A refusal
+    /// changes nothing in it.
     ///
     /// # Errors
     /// [`PrepareError`]: the directory, the journal, or settings that do not go with the run.
     pub async fn open(config: RunConfig, dir: &RunDir) -> Result<Self, PrepareError> {
-        check_unchanged(&config, dir)?;
-        let run = dir.open()?;
-        store_identity(&config, &run).await?;
-        settle_late_answers(&config, &run).await?;
-        let summary = run.reader.summary()?;
-        check_room(&config, &summary)?;
-        if let Some(text) = too_little_for_stored(&config, summary.accepted, available()) {
-            tracing::warn!("{text}");
-        }
-        // What is reserved is in batches, which set it aside again when they are taken up.
-        let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
-        let judge = judge_of_run(&config, &run, &summary)?;
+        let first = config.first_phase();
+        let judge = Judge::new(&config.rules, config.seeds.tasks.clone(), first)?;
         check_limit(&config, &judge)?;
-        let run_id = run_id(&run).await?;
-        Ok(Self { config, run, ledger, judge, summary, run_id, transport: None })
+        check_begun(&config, dir)?;
+        let run = dir.open()?;
+        match take_up(&config, &run, judge).await {
+            Ok((summary, judge, run_id)) => {
+                // What is reserved is in batches, which set it aside again when they are taken up.
+                let ledger = Ledger::open(config.budget, summary.spent, summary.unconfirmed);
+                Ok(Self { config, run, ledger, judge, summary, run_id, transport: None })
+            }
+            Err(error) => {
+                // The reason is better known by the first error.
+                drop(run.journal.withdraw().await);
+                Err(error)
+            }
+        }
     }
 
     /// Sends requests over a transport of the caller's in place of sockets.
@@ -159,7 +160,7 @@ impl Prepared {
     /// [`StoreError`] when it could not be written.
     pub async fn note_estimate(&self, after_pilot: bool) -> Result<(), StoreError> {
         let known = self.summary.estimate.is_some_and(|known| known.tasks == self.config.target);
-        if known && !after_pilot {
+        if known && !after_pilot && !is_unused(&self.summary) {
             return Ok(());
         }
         self.run.journal.set_estimate(&self.plan().estimate()).await
@@ -170,12 +171,12 @@ impl Prepared {
         self.run.recovered
     }
 
-    /// Ends the session before it began.
+    /// Ends the session before it began, and leaves the run as it was.
     ///
     /// # Errors
     /// [`StoreError`] when that cannot be written.
     pub async fn cancel(self) -> Result<(), StoreError> {
-        self.run.journal.close(StopReason::Interrupted, None).await
+        self.run.journal.withdraw().await
     }
 
     /// Sends requests until the target, the budget, another limit or the outside stops it.
@@ -189,6 +190,7 @@ impl Prepared {
         shutdown: watch::Receiver<Shutdown>,
     ) -> Result<Outcome, RunError> {
         let Self { config, run, ledger, judge, summary, run_id, transport } = self;
+        store_identity(&config, &run, &summary).await?;
         let next_request = run.reader.next_request_index()?;
         let (endpoints, lanes) = lanes(&config, &run, next_request, transport).await?;
         let (stop_signal, stopping) = watch::channel(false);
@@ -239,15 +241,31 @@ impl Prepared {
     }
 }
 
-/// A judge who knows what earlier sessions of the run accepted.
-fn judge_of_run(
+/// What earlier sessions left: the totals, a judge who knows what was accepted, and the run's identity.
+async fn take_up(
+    config: &RunConfig,
+    run: &OpenRun,
+    judge: Judge,
+) -> Result<(Summary, Judge, String), PrepareError> {
+    settle_late_answers(config, run).await?;
+    let summary = run.reader.summary()?;
+    // Somebody may have worked on the run since it was looked at.
+    check_room(config, &summary)?;
+    if let Some(text) = too_little_for_stored(config, summary.accepted, available()) {
+        tracing::warn!("{text}");
+    }
+    let judge = with_accepted(judge, config, run, &summary)?;
+    Ok((summary, judge, run_id(run).await?))
+}
+
+/// Shows a judge what earlier sessions of the run accepted.
+fn with_accepted(
+    mut judge: Judge,
     config: &RunConfig,
     run: &OpenRun,
     summary: &Summary,
 ) -> Result<Judge, PrepareError> {
-    let first = config.first_phase();
-    let mut judge = Judge::new(&config.rules, config.seeds.tasks.clone(), first)?;
-    if first == Phase::Instructions {
+    if config.first_phase() == Phase::Instructions {
         run.reader.for_each_open_task::<StoreError>(|stored| {
             judge.admit_open(stored);
             Ok(())
@@ -328,55 +346,19 @@ async fn finish(run: OpenRun, stop: Stop) -> Result<Outcome, RunError> {
     Ok(Outcome { reason: stop.reason, error: stop.error, summary, simulated })
 }
 
-/// A run goes on only with the settings and seed tasks it began with.
-fn check_unchanged(config: &RunConfig, dir: &RunDir) -> Result<(), PrepareError> {
-    let Some(begun) = stored_settings(dir)? else { return Ok(()) };
-    let changes = config.settings.changes_since(&begun);
-    if !changes.is_empty() {
-        return Err(ConfigError::Changed(changes).into());
-    }
-    check_batches(config, &begun, &dir.read()?)?;
-    let seeds = dir.read()?.meta(SEEDS_KEY)?;
-    if seeds.is_some_and(|begun| begun != config.seeds.sha256) {
-        let path = config.settings.seeds.as_ref().map(|path| path.display().to_string());
-        return Err(ConfigError::SeedsChanged { path: path.unwrap_or_default() }.into());
-    }
-    let begun = dir.read()?.meta(BENCHMARKS_KEY)?.unwrap_or_default();
-    let benchmarks = &config.rules.benchmarks;
-    if begun != benchmarks.sha256() {
-        let (before, now) = (!begun.is_empty(), !benchmarks.is_empty());
-        return Err(ConfigError::BenchmarksChanged { before, now }.into());
-    }
-    Ok(())
-}
-
-/// Open batches are where they were sent, and another account does not have them: what they bring
-/// would be bought again.
-fn check_batches(
+/// Stores what the tasks of the run follow from.
+async fn store_identity(
     config: &RunConfig,
-    begun: &Settings,
-    reader: &RunReader,
-) -> Result<(), PrepareError> {
-    let open = reader.open_batches()?.into_iter().filter(|batch| batch.state != BatchState::Begun);
-    let moved: Vec<_> = open
-        .map(|batch| config.settings.moves_since(begun, batch.phase))
-        .filter(|changes| !changes.is_empty())
-        .collect();
-    let batches = moved.len();
-    match moved.into_iter().next() {
-        Some(changes) => Err(ConfigError::BatchesElsewhere { batches, changes }.into()),
-        None => Ok(()),
-    }
-}
-
-async fn store_identity(config: &RunConfig, run: &OpenRun) -> Result<(), StoreError> {
+    run: &OpenRun,
+    summary: &Summary,
+) -> Result<(), StoreError> {
     let journal = &run.journal;
     // Before the settings: those without it would mean a run without benchmarks.
     journal.set_meta(BENCHMARKS_KEY, config.rules.benchmarks.sha256()).await?;
     journal.set_meta(SETTINGS_KEY, config.settings.to_json().to_string()).await?;
     journal.set_meta(SEEDS_KEY, config.seeds.sha256.clone()).await?;
-    let simulated =
-        config.settings.provider.as_deref() == Some(SIMULATED) || is_simulated(&run.reader)?;
+    let was_simulated = !is_unused(summary) && is_simulated(&run.reader)?;
+    let simulated = config.settings.provider.as_deref() == Some(SIMULATED) || was_simulated;
     journal.set_meta(SIMULATED_KEY, simulated.to_string()).await
 }
 
@@ -404,39 +386,6 @@ async fn settle_late_answers(config: &RunConfig, run: &OpenRun) -> Result<(), St
         run.journal.end(late.attempt_id, end, unix_ms()).await?;
     }
     run.journal.flush().await
-}
-
-fn check_room(config: &RunConfig, summary: &Summary) -> Result<(), RunError> {
-    let (accepted, target) = (summary.accepted, config.target);
-    if accepted > target {
-        return Err(RunError::TargetBelow { accepted, target });
-    }
-    let spent = summary.spent.saturating_add(summary.unconfirmed).saturating_add(summary.reserved);
-    match config.budget {
-        Some(budget) if spent > budget => Err(RunError::BudgetBelow { spent, budget }),
-        _ => Ok(()),
-    }
-}
-
-/// A request that is larger than a minute's tokens could never be sent within the limit.
-fn check_limit(config: &RunConfig, judge: &Judge) -> Result<(), RunError> {
-    let prompt = first_prompt_estimate(typical_body_bytes(config, judge));
-    let first = prompt + u64::from(config.request.max_output_tokens);
-    let outputs = config.responses.as_ref().map(|responses| {
-        let tasks = u64::from(responses.tasks_per_request);
-        (Phase::Responses, tasks * u64::from(responses.max_output_tokens))
-    });
-    for (phase, needed) in [(config.first_phase(), first)].into_iter().chain(outputs) {
-        let api = config.api(phase);
-        match api.limits().iter().filter_map(|limits| limits.tokens_per_minute).min() {
-            // Batches have limits of their own.
-            Some(limit) if needed > limit && api.pace.batch.is_none() => {
-                return Err(RunError::RequestOverLimit { needed, limit });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Reads a stored body again.

@@ -11,6 +11,7 @@ use super::access::{ANTHROPIC_LIMITS, Access, ApiVersion, KeyHeader, VersionPlac
 use super::body::{conversation, sampling, to_json};
 use super::lenient::{Lenient, from_object};
 use super::reply::{self, field};
+use super::usage::Counts;
 use super::{AnthropicBatches, BatchApi, DecodeError, Provider, Quirks};
 use crate::chat::{Completion, CompletionRequest, FinishReason, ReasoningEffort, TokenUsage};
 
@@ -195,15 +196,15 @@ fn finish_reason(reason: Option<&str>) -> FinishReason {
 
 /// The counts by price class; `input_tokens` are those that no cache has to do with.
 fn token_usage(usage: &Usage) -> Option<TokenUsage> {
-    let output = usage.output_tokens.0?;
     let details = usage.output_tokens_details.0.as_ref();
     let thinking = details.and_then(|details| details.thinking_tokens.0).unwrap_or(0);
+    let output = usage.output_tokens.0?;
+    let written = Counts { output, reasoning: thinking, ..Counts::default() };
     Some(TokenUsage {
         input: usage.input_tokens.0?,
         cached_input: usage.cache_read_input_tokens.0.unwrap_or(0),
         cache_write: usage.cache_creation_input_tokens.0.unwrap_or(0),
-        output,
-        reasoning: thinking.min(output),
+        ..written.usage()
     })
 }
 

@@ -11,6 +11,7 @@ use super::access::{Access, KeyHeader};
 use super::body::{conversation, path_segment, sampling, to_json};
 use super::lenient::{First, Lenient, from_object};
 use super::reply::{self, field};
+use super::usage::Counts;
 use super::{DecodeError, Provider, Quirks};
 use crate::chat::{Completion, CompletionRequest, FinishReason, ReasoningEffort, Role, TokenUsage};
 
@@ -194,14 +195,14 @@ fn token_usage(usage: &Usage) -> Option<TokenUsage> {
     let thoughts = count_or_zero(&usage.thoughts)?;
     let written = count_or_zero(&usage.candidates)?.saturating_add(thoughts);
     let rest = usage.total.0.and_then(|total| total.checked_sub(prompt));
-    let cached_input = count_or_zero(&usage.cached)?.min(prompt);
-    Some(TokenUsage {
-        input: prompt.saturating_sub(cached_input),
-        cached_input,
+    let counts = Counts {
+        prompt,
+        cached_input: count_or_zero(&usage.cached)?,
         cache_write: 0,
         output: written.max(rest.unwrap_or(0)),
         reasoning: thoughts,
-    })
+    };
+    Some(counts.usage())
 }
 
 /// A count that may be missing, but not be something else.

@@ -34,6 +34,7 @@ mod quirks;
 mod refusal;
 mod reply;
 mod transport;
+mod usage;
 mod wire;
 
 #[cfg(test)]

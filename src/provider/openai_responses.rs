@@ -11,6 +11,7 @@ use super::access::{Access, OPENAI};
 use super::body::{conversation, sampling, to_json};
 use super::lenient::{Lenient, from_object};
 use super::reply::{self, field};
+use super::usage::Counts;
 use super::{BatchApi, DecodeError, OpenAiBatches, Provider, Quirks, quirks};
 use crate::chat::{
     Completion, CompletionRequest, FinishReason, ModelTraits, ReasoningEffort, ResponseSchema,
@@ -170,13 +171,7 @@ fn token_usage(usage: &Usage) -> Option<TokenUsage> {
     let cache_write = details.and_then(|details| details.cache_write_tokens.0).unwrap_or(0);
     let details = usage.output_tokens_details.0.as_ref();
     let reasoning = details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
-    Some(TokenUsage {
-        input: prompt.saturating_sub(cached_input).saturating_sub(cache_write),
-        cached_input,
-        cache_write,
-        output,
-        reasoning: reasoning.min(output),
-    })
+    Some(Counts { prompt, cached_input, cache_write, output, reasoning }.usage())
 }
 
 impl Provider for OpenAiResponses {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::DecodeError;
 use super::lenient::{First, FromAny, Lenient, from_object, list};
 use super::reply;
+use super::usage::Counts;
 use crate::chat::{Completion, FinishReason, TokenUsage};
 
 /// A reply of `chat/completions` or `completions`.
@@ -168,13 +169,7 @@ fn token_usage(usage: &Usage) -> Option<TokenUsage> {
     let cache_write = details.and_then(|details| details.cache_write_tokens.0).unwrap_or(0);
     let details = usage.completion_tokens_details.0.as_ref();
     let reasoning = details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
-    Some(TokenUsage {
-        input: prompt.saturating_sub(cached_input).saturating_sub(cache_write),
-        cached_input,
-        cache_write,
-        output,
-        reasoning: reasoning.min(output),
-    })
+    Some(Counts { prompt, cached_input, cache_write, output, reasoning }.usage())
 }
 
 #[cfg(test)]

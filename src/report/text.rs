@@ -102,7 +102,7 @@ pub(super) fn state(report: &RunReport) -> String {
         (_, Some(StopReason::Interrupted)) => "interrupted; the same command goes on",
         (_, Some(StopReason::NoProgress)) => "stopped: responses bring nothing new any more",
         (_, Some(StopReason::Failed)) => "failed; the same command goes on",
-        (RunState::Stopped, None) => "stopped",
+        (RunState::Stopped, None) => "not begun",
     };
     match &report.message {
         Some(message) => format!("{text}: {message}"),

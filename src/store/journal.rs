@@ -13,7 +13,7 @@ use super::embeddings::EmbeddingBatch;
 use super::memory::Disk;
 use super::reader::ESTIMATE_KEY;
 use super::records::{AttemptEnd, NewAttempt, NewResponse, VerdictBatch};
-use super::writer::{Ack, Command, Place, Writer};
+use super::writer::{Ack, Command, Place, SessionEnd, Writer};
 use super::{RunReader, StoreError};
 use crate::histogram::{Durations, Histogram};
 use crate::summary::{Estimate, StopReason};
@@ -206,7 +206,15 @@ impl Journal {
         reason: StopReason,
         message: Option<String>,
     ) -> Result<(), StoreError> {
-        self.ask(|ack| Command::Close(reason, message, ack)).await
+        self.ask(|ack| Command::Close(SessionEnd::Stopped(reason, message), ack)).await
+    }
+
+    /// Ends a session that has sent nothing as if it had never begun, and closes the journal.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something could not be written.
+    pub async fn withdraw(&self) -> Result<(), StoreError> {
+        self.ask(|ack| Command::Close(SessionEnd::Withdrawn, ack)).await
     }
 
     async fn tell(&self, command: Command) -> Result<(), StoreError> {

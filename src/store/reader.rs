@@ -97,7 +97,8 @@ impl RunReader {
         })
     }
 
-    /// Whether the run is under way, and why and with what message its last session ended.
+    /// Whether the run is under way, and why and with what message its last session ended: no reason
+    /// before the first one.
     ///
     /// # Errors
     /// [`StoreError`] when the journal cannot be read.
@@ -114,7 +115,9 @@ impl RunReader {
                 )
                 .optional()
         })?;
-        let (reason, message) = last.unwrap_or_default();
+        let Some((reason, message)) = last else {
+            return Ok((RunState::Stopped, None, None));
+        };
         Ok(match reason.as_deref().and_then(StopReason::from_name) {
             Some(reason) => (RunState::Stopped, Some(reason), message),
             None => (RunState::Crashed, None, None),

@@ -46,7 +46,16 @@ pub(super) enum Command {
     Judge(VerdictBatch),
     SetMeta(&'static str, String, Ack<()>),
     Flush(Ack<()>),
-    Close(StopReason, Option<String>, Ack<()>),
+    Close(SessionEnd, Ack<()>),
+}
+
+/// How a session ends.
+#[derive(Debug)]
+pub(super) enum SessionEnd {
+    /// It stopped, with what went wrong.
+    Stopped(StopReason, Option<String>),
+    /// It never began: nothing is left of it.
+    Withdrawn,
 }
 
 /// The files of a run, as the writer needs them.
@@ -215,9 +224,7 @@ impl Writer {
                 Command::Judge(batch) => judge(&transaction, batch, &mut tally)?,
                 Command::SetMeta(key, value, _) => set_meta(&transaction, key, value)?,
                 Command::Flush(_) => {}
-                Command::Close(reason, message, _) => {
-                    close(&transaction, self.session, *reason, message.as_deref())?;
-                }
+                Command::Close(end, _) => close(&transaction, self.session, end)?,
             }
         }
         add_up(&transaction, &tally)?;
@@ -273,7 +280,7 @@ fn refuse(commands: impl Iterator<Item = Command>, error: &StoreError) {
             | Command::Embed(_, ack)
             | Command::SetMeta(_, _, ack)
             | Command::Flush(ack)
-            | Command::Close(_, _, ack) => send(ack, Err(error.clone())),
+            | Command::Close(_, ack) => send(ack, Err(error.clone())),
             Command::Answer(_, ack) => send(ack, Err(error.clone())),
             Command::End(..) | Command::Judge(_) => {}
         }
@@ -288,7 +295,7 @@ fn acknowledge(command: Command, seq: &mut u64) {
         | Command::Embed(_, ack)
         | Command::SetMeta(_, _, ack)
         | Command::Flush(ack)
-        | Command::Close(_, _, ack) => send(ack, Ok(())),
+        | Command::Close(_, ack) => send(ack, Ok(())),
         Command::Answer(_, ack) => {
             *seq += 1;
             send(ack, Ok(*seq));
@@ -400,12 +407,11 @@ fn set_meta(transaction: &Transaction<'_>, key: &str, value: &str) -> rusqlite::
     Ok(())
 }
 
-fn close(
-    transaction: &Transaction<'_>,
-    session: i64,
-    reason: StopReason,
-    message: Option<&str>,
-) -> rusqlite::Result<()> {
+fn close(transaction: &Transaction<'_>, session: i64, end: &SessionEnd) -> rusqlite::Result<()> {
+    let SessionEnd::Stopped(reason, message) = end else {
+        transaction.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([session])?;
+        return Ok(());
+    };
     transaction
         .prepare_cached("UPDATE sessions SET stop_reason = ?2, message = ?3 WHERE id = ?1")?
         .execute(params![session, reason.as_str(), message])?;

@@ -1,6 +1,8 @@
 //! Bad input: a clear message, exit code 2, and nothing sent.
 
-use super::support::{Place, Server, settings};
+use instructmill::simulator::SimulatorSettings;
+
+use super::support::{Ended, Place, Server, settings};
 
 #[track_caller]
 fn refused(place: &Place, args: &[&str], says: &str) {
@@ -87,4 +89,50 @@ fn a_real_api_needs_a_key_a_model_and_a_price() {
         .assert_code(1)
         .assert_says("does not answer")
         .assert_says("hint: check --base-url");
+}
+
+#[test]
+fn a_refused_command_leaves_the_run_as_it_was() {
+    let place = Place::new();
+    let server = Server::start(settings());
+    let done = ["--budget", "1", "--target", "20"];
+    place.generate(&server, &done).assert_code(0);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (before, sent) = (place.status(), server.bill().requests);
+    for (args, says) in [
+        (["--budget", "1", "--target", "5", "--yes", "--yes"], "raise --target"),
+        (["--budget", "0.00001", "--target", "50", "--yes", "--yes"], "raise --budget"),
+        (["--budget", "1", "--target", "50", "--metrics", &port], "--metrics another port"),
+        (["--budget", "1", "--target", "50", "--output", "none/x.json"], "mkdir -p"),
+        (["--budget", "1", "--target", "50", "--tpm", "4000"], "--tpm"),
+    ] {
+        let args: &[&str] = if args[4] == "--yes" { &args[..4] } else { &args };
+        place.generate(&server, args).assert_code(2).assert_says(says);
+        assert_eq!(place.status(), before, "{args:?}");
+    }
+    assert_eq!(server.bill().requests, sent);
+    place.generate(&server, &done).assert_code(0);
+}
+
+#[test]
+fn a_run_that_has_bought_nothing_takes_corrected_settings() {
+    let place = Place::new();
+    let server = Server::start(SimulatorSettings { model: Some("right".into()), ..settings() });
+    let with = |model, budget| {
+        let args = ["--model", model, "--budget", budget, "--target", "20", "--seeds", "s.jsonl"];
+        let mut command = place.command(&["generate", "--run", "run", "--price-in", "1"]);
+        command.args(["--price-out", "2", "--base-url", &server.base_url()]).args(args);
+        Ended(command.output().unwrap())
+    };
+    let bundled = std::fs::read_to_string("seed_tasks/default.jsonl").unwrap();
+    place.write("s.jsonl", &bundled);
+    with("wrong", "1").assert_code(1).assert_says("--model");
+    with("wrong", "0.000001").assert_code(2).assert_says("raise --budget");
+    // Nothing follows from the seeds yet either.
+    let fewer: String = bundled.lines().skip(5).map(|line| line.to_owned() + "\n").collect();
+    place.write("s.jsonl", fewer);
+    with("right", "1").assert_code(0);
+    place.assert_replays();
+    with("wrong", "1").assert_code(2).assert_says("began with other settings");
 }

@@ -144,9 +144,11 @@ impl Collector {
     }
 
     fn stop_for_budget(&mut self, needed: Usd) {
-        let left = self.shared.ledger.totals().free();
+        let money = self.shared.ledger.totals();
+        let left = money.free();
         tracing::info!(%needed, %left, "the budget does not hold another request");
-        let nothing_bought = self.shared.tally().0.sent == 0;
+        // Requests that were refused cost nothing.
+        let nothing_bought = money.committed().is_zero();
         let reason = if self.shared.is_pilot { StopReason::Pilot } else { StopReason::Budget };
         self.stop_with(if nothing_bought {
             Stop::failed(RunError::RequestOverBudget { needed, left })

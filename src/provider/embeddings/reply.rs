@@ -63,8 +63,9 @@ struct Usage {
 
 impl Usage {
     fn tokens(&self) -> Option<TokenUsage> {
-        // Texts that took no token were not counted: such a usage says nothing about the bill.
-        let input = self.prompt_tokens.0.or(self.total_tokens.0).filter(|input| *input > 0)?;
+        // Texts that took no token were not counted: such a usage says nothing about the bill. Where the
+        // two differ, the bill may be for either.
+        let input = self.prompt_tokens.0.max(self.total_tokens.0).filter(|input| *input > 0)?;
         Some(TokenUsage { input, ..TokenUsage::default() })
     }
 }

@@ -33,7 +33,9 @@ pub fn check(bytes: &[u8]) {
     }
     // A zero byte near the beginning, from where quotes were left out, looks like UTF-16; and what separates
     // cells is guessed from a header with quotes in it, where they are written anew.
-    let is_doubtful = format.name() == "csv" && file.contains(&b'"');
+    // A header of white space alone, over no rows, has no line ends to go by.
+    let is_blank = kept.trim_ascii().is_empty();
+    let is_doubtful = format.name() == "csv" && (is_blank || file.contains(&b'"'));
     if is_doubtful || kept.iter().take(4).any(|byte| *byte == 0) {
         return;
     }
